@@ -1,0 +1,1 @@
+"""Voxlake archives call recordings and call logs into a lake of Parquet and audio."""

@@ -1,0 +1,1 @@
+"""The only corner of the package that imports Airflow: hook, retry policy, provider info."""

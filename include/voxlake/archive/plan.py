@@ -1,0 +1,89 @@
+"""Plan: which sessions have something to download or to merge."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pyarrow.compute as pc
+
+from voxlake.lake import tables
+from voxlake.lake.schemas import RECORDINGS, SESSIONS
+from voxlake.lake.storage import Storage
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SessionRef:
+    """A session and where its recordings are found: all that one task hands another about it."""
+
+    telephony_session_id: str
+    days: tuple[date, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in an XCom."""
+        return {
+            "telephony_session_id": self.telephony_session_id,
+            "days": [day.isoformat() for day in self.days],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> SessionRef:
+        """The reverse of `to_json`."""
+        return cls(value["telephony_session_id"], tuple(date.fromisoformat(day) for day in value["days"]))
+
+
+def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> list[SessionRef]:
+    """Those of the sessions that are not whole in the archive yet, in the order they began.
+
+    A session is whole when every recording is downloaded or known to be unavailable, and the merged file has all that
+    are downloaded.
+
+    Args:
+        storage: The lake.
+        sessions: telephonySessionIds, each with UTC days that recordings of it start on.
+    """
+    if not sessions:
+        return []
+    # A session that crosses midnight has recordings on the day before or after those we were told of.
+    days = {day + timedelta(days=shift) for known in sessions.values() for day in known for shift in (-1, 0, 1)}
+    merged = {
+        row["telephony_session_id"]: row["recording_ids"]
+        for row in tables.read(storage, SESSIONS, days, _of(sessions)).to_pylist()
+    }
+    unfinished = [
+        (rows, session)
+        for session, rows in read_recordings(storage, sessions, days).items()
+        if any(row["status"] in ("pending", "failed") for row in rows)
+        or [row["recording_id"] for row in rows if row["status"] == "downloaded"] != merged.get(session, [])
+    ]
+    unfinished.sort(key=lambda item: (item[0][0]["start_time"], item[1]))
+    return [
+        SessionRef(session, tuple(sorted({row["start_time"].date() for row in rows}))) for rows, session in unfinished
+    ]
+
+
+def read_recordings(storage: Storage, sessions: Iterable[str], days: Iterable[date]) -> dict[str, list[Row]]:
+    """The rows of `recordings` on some UTC days by session, each session's as they happened."""
+    rows = tables.read(storage, RECORDINGS, days, _of(sessions)).to_pylist()
+    by_session: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row["start_time"], row["recording_id"])):
+        by_session[row["telephony_session_id"]].append(row)
+    return dict(by_session)
+
+
+def batch(sessions: Sequence[SessionRef], limit: int) -> list[list[SessionRef]]:
+    """At most `limit` groups of sessions of nearly equal size, in their order; one session each where that will do."""
+    groups = min(limit, len(sessions))
+    size, larger = divmod(len(sessions), groups) if groups else (0, 0)
+    bounds = [size * number + min(number, larger) for number in range(groups + 1)]
+    return [list(sessions[start:end]) for start, end in pairwise(bounds)]
+
+
+def _of(sessions: Iterable[str]) -> pc.Expression:
+    return pc.field("telephony_session_id").isin(list(sessions))

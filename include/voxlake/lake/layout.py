@@ -1,0 +1,93 @@
+"""Where things lie in the lake: every path is made here, and only from ids that are safe in a path."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+
+AUDIO_SUFFIXES = {"audio/mpeg": ".mp3", "audio/wav": ".wav"}
+
+# What RingCentral's ids are made of (call ids, recording ids, telephonySessionIds `s-…`); no dot and no slash.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+
+
+def is_safe_id(identifier: str) -> bool:
+    """Whether an id of a provider may become part of a path."""
+    return _ID.fullmatch(identifier) is not None
+
+
+def raw_call_log_folder(start: datetime, end: datetime, extracted_at: datetime) -> str:
+    """The folder of the pages of one read of `[start, end)`; `date=` is the UTC day of `start`."""
+    return (
+        f"raw/ringcentral/call_log/date={_day(start)}/"
+        f"{format_timestamp(start)}--{format_timestamp(end)}--{format_timestamp(extracted_at)}"
+    )
+
+
+def raw_page(folder: str, number: int) -> str:
+    """The file of a page, by its number from 1."""
+    return f"{folder}/{number:05d}.json.gz"
+
+
+def rejected_records(folder: str, number: int) -> str:
+    """The file of the records of a page that did not land, with the reasons (JSON lines, gzip)."""
+    return f"{folder}/rejected/{number:05d}.jsonl.gz"
+
+
+def extracted_at(folder: str) -> datetime:
+    """When the pages of a raw folder were read, from the folder's name.
+
+    Raises:
+        ValueError: The name is not one that `raw_call_log_folder` makes.
+    """
+    stamp = folder.rsplit("--", 1)[-1]
+    try:
+        return datetime.strptime(stamp, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"{folder!r} is not a folder of raw call-log pages: its name ends in no time") from None
+
+
+def table_file(table: str, day: date) -> str:
+    """The Parquet file of a table's UTC day."""
+    return f"tables/{table}/date={day.isoformat()}/{table}.parquet"
+
+
+def recording_audio(recording_id: str, start_time: datetime, content_type: str) -> str:
+    """The audio of one recording, on the UTC day of its start."""
+    return (
+        f"audio/recordings/provider=ringcentral/date={_day(start_time)}/"
+        f"{_safe(recording_id)}{AUDIO_SUFFIXES[content_type]}"
+    )
+
+
+def session_audio(telephony_session_id: str, start_time: datetime, content_type: str) -> str:
+    """The merged audio of a session, on the UTC day of its earliest recording."""
+    return (
+        f"audio/sessions/provider=ringcentral/date={_day(start_time)}/"
+        f"{_safe(telephony_session_id)}{AUDIO_SUFFIXES[content_type]}"
+    )
+
+
+def outcome(run_id: str, step: str, telephony_session_id: str) -> str:
+    """What a step (`download`, `merge`) of a DAG run came to for a session, until it is published (Parquet)."""
+    return f"{outcomes_folder(run_id, step)}/{_safe(telephony_session_id)}.parquet"
+
+
+def outcomes_folder(run_id: str, step: str) -> str:
+    """The folder of the outcomes of one step of a DAG run."""
+    return f"outcomes/ringcentral/{re.sub(r'[^A-Za-z0-9_.+-]', '-', run_id)}/{step}"
+
+
+def format_timestamp(time: datetime) -> str:
+    """A time in UTC as it stands in file names: sortable, to the millisecond, free of colons."""
+    return time.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+
+
+def _day(time: datetime) -> str:
+    return time.astimezone(UTC).date().isoformat()
+
+
+def _safe(identifier: str) -> str:
+    if not is_safe_id(identifier):
+        raise ValueError(f"{identifier!r} cannot be part of a path: expected letters, digits, '-' and '_'")
+    return identifier

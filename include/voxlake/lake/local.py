@@ -1,0 +1,118 @@
+"""A lake in a local folder (or one that every worker mounts)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from voxlake.lake.storage import ObjectMissingError, StoredObject, VersionConflictError
+
+# Beside the data and on its file system, so that `os.replace` is atomic; the dot keeps `**/*.parquet` away from it.
+_SCRATCH = ".scratch"
+_LOCKS = ".locks"
+
+
+class LocalStorage:
+    """The `Storage` of a local folder; the folder is made when something is first written."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.expanduser().absolute()
+
+    @property
+    def url(self) -> str:
+        """The folder."""
+        return str(self._root)
+
+    def read(self, path: str) -> StoredObject:
+        """See `Storage.read`."""
+        try:
+            with self._file(path).open("rb") as file:
+                # The version of what was opened, not of what has the name by now.
+                return StoredObject(file.read(), _version(os.fstat(file.fileno())))
+        except FileNotFoundError:
+            raise ObjectMissingError(f"{path} is not in the lake {self.url}") from None
+
+    def put(self, path: str, data: bytes) -> None:
+        """See `Storage.put`."""
+        with self.scratch() as scratch:
+            scratch.write_bytes(data)
+            self.publish(scratch, path)
+
+    def compare_and_swap(self, path: str, data: bytes, expected: str | None) -> None:
+        """See `Storage.compare_and_swap`."""
+        with self.scratch() as scratch:
+            scratch.write_bytes(data)
+            with self._lock(path):
+                if self._current_version(path) != expected:
+                    raise VersionConflictError(f"{path} was replaced by another process")
+                self.publish(scratch, path)
+
+    def size(self, path: str) -> int | None:
+        """See `Storage.size`."""
+        try:
+            return self._file(path).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `Storage.list`."""
+        files = (file for file in self._file(prefix).rglob("*") if file.is_file())
+        yield from sorted(file.relative_to(self._root).as_posix() for file in files)
+
+    def delete(self, path: str) -> None:
+        """See `Storage.delete`."""
+        self._file(path).unlink(missing_ok=True)
+
+    @contextmanager
+    def scratch(self, suffix: str = "") -> Iterator[Path]:
+        """See `Storage.scratch`."""
+        folder = self._root / _SCRATCH
+        folder.mkdir(parents=True, exist_ok=True)
+        # Not tempfile: its files are for their owner alone, and analysts and players read the lake too.
+        file = folder / f"{uuid.uuid4().hex}{suffix}"
+        file.touch(exist_ok=False)
+        try:
+            yield file
+        finally:
+            file.unlink(missing_ok=True)
+
+    def publish(self, scratch: Path, path: str) -> None:
+        """See `Storage.publish`."""
+        target = self._file(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with scratch.open("rb+") as file:
+            os.fsync(file.fileno())
+        scratch.replace(target)
+
+    @contextmanager
+    def local_copy(self, path: str) -> Iterator[Path]:
+        """See `Storage.local_copy`: the file itself."""
+        file = self._file(path)
+        if not file.is_file():
+            raise ObjectMissingError(f"{path} is not in the lake {self.url}")
+        yield file
+
+    def _file(self, path: str) -> Path:
+        return self._root / path
+
+    def _current_version(self, path: str) -> str | None:
+        try:
+            return _version(self._file(path).stat())
+        except FileNotFoundError:
+            return None
+
+    def _lock(self, path: str) -> FileLock:
+        folder = self._root / _LOCKS
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{hashlib.sha256(path.encode()).hexdigest()[:32]}.lock")
+
+
+def _version(status: os.stat_result) -> str:
+    # Every replacement is a new file: no two versions of a path share all three.
+    return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"

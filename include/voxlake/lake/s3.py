@@ -1,0 +1,109 @@
+"""A lake in an S3 bucket, or in anything that speaks S3 with conditional writes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from voxlake.lake.storage import ObjectMissingError, StoredObject, VersionConflictError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+# 412: the condition does not hold. 409: a concurrent write or delete of the key is under way. 404: If-Match on a key
+# that is gone. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+_CONFLICT = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}) | _MISSING
+
+
+class S3Storage:
+    """The `Storage` of a bucket and a prefix in it, through a boto3 client that the caller configured."""
+
+    def __init__(self, client: S3Client, bucket: str, prefix: str = "") -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+    @property
+    def url(self) -> str:
+        """`s3://bucket/prefix`."""
+        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    def read(self, path: str) -> StoredObject:
+        """See `Storage.read`."""
+        with self._missing_named(path):
+            reply = self._client.get_object(Bucket=self._bucket, Key=self._key(path))
+            return StoredObject(reply["Body"].read(), reply["ETag"])
+
+    def put(self, path: str, data: bytes) -> None:
+        """See `Storage.put`."""
+        self._client.put_object(Bucket=self._bucket, Key=self._key(path), Body=data)
+
+    def compare_and_swap(self, path: str, data: bytes, expected: str | None) -> None:
+        """See `Storage.compare_and_swap`."""
+        key = self._key(path)
+        try:
+            if expected is None:
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=data, IfNoneMatch="*")
+            else:
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=data, IfMatch=expected)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _CONFLICT:
+                raise VersionConflictError(f"{path} was replaced by another process") from error
+            raise
+
+    def size(self, path: str) -> int | None:
+        """See `Storage.size`."""
+        try:
+            with self._missing_named(path):
+                return self._client.head_object(Bucket=self._bucket, Key=self._key(path))["ContentLength"]
+        except ObjectMissingError:
+            return None
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `Storage.list`; S3 lists in the order of the keys."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._key(prefix.rstrip("/") + "/")
+        )
+        for page in pages:
+            for entry in page.get("Contents", []):
+                yield entry["Key"].removeprefix(self._prefix)
+
+    def delete(self, path: str) -> None:
+        """See `Storage.delete`."""
+        self._client.delete_object(Bucket=self._bucket, Key=self._key(path))
+
+    @contextmanager
+    def scratch(self, suffix: str = "") -> Iterator[Path]:
+        """See `Storage.scratch`: a file in the worker's own temporary folder."""
+        with tempfile.NamedTemporaryFile(suffix=suffix, prefix="voxlake-") as file:
+            yield Path(file.name)
+
+    def publish(self, scratch: Path, path: str) -> None:
+        """See `Storage.publish`: large files go up in parts, and are there when the last part is."""
+        self._client.upload_file(str(scratch), self._bucket, self._key(path))
+
+    @contextmanager
+    def local_copy(self, path: str) -> Iterator[Path]:
+        """See `Storage.local_copy`: downloaded for as long as it is needed."""
+        with self.scratch(Path(path).suffix) as file:
+            with self._missing_named(path):
+                self._client.download_file(self._bucket, self._key(path), str(file))
+            yield file
+
+    def _key(self, path: str) -> str:
+        return self._prefix + path
+
+    @contextmanager
+    def _missing_named(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                raise ObjectMissingError(f"{path} is not in the lake {self.url}") from error
+            raise

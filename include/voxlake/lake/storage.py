@@ -1,0 +1,75 @@
+"""What the lake asks of the place it lies in: whole objects, replaced atomically, compared before they are swapped.
+
+Paths are relative to the root of the lake, with `/` between their parts, in a local folder and in S3 alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class ObjectMissingError(LookupError):
+    """There is no object at this path of the lake."""
+
+
+class VersionConflictError(RuntimeError):
+    """Somebody else replaced the object between our read and our write; read again and retry."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """The bytes of an object and the version that a compare-and-swap names."""
+
+    data: bytes
+    version: str
+
+
+class Storage(Protocol):
+    """A lake's place. Every write is atomic: readers see the old object or the new one, never a part."""
+
+    @property
+    def url(self) -> str:
+        """The root, as a person would name it: a folder or `s3://bucket/prefix`."""
+
+    def read(self, path: str) -> StoredObject:
+        """The whole object.
+
+        Raises:
+            ObjectMissingError: There is none.
+        """
+
+    def put(self, path: str, data: bytes) -> None:
+        """Writes the object, whatever was there."""
+
+    def compare_and_swap(self, path: str, data: bytes, expected: str | None) -> None:
+        """Writes the object if its version still is `expected` (None: if there still is none).
+
+        Raises:
+            VersionConflictError: It is not.
+        """
+
+    def size(self, path: str) -> int | None:
+        """The object's size in bytes, or None where there is none."""
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The paths of all objects below a folder, sorted."""
+
+    def delete(self, path: str) -> None:
+        """Removes the object; removing what is not there is no error."""
+
+    def scratch(self, suffix: str = "") -> AbstractContextManager[Path]:
+        """A new local file to write to, gone at the end unless it was published."""
+
+    def publish(self, scratch: Path, path: str) -> None:
+        """Makes a finished scratch file the object at `path`."""
+
+    def local_copy(self, path: str) -> AbstractContextManager[Path]:
+        """The object as a local file, to read from only.
+
+        Raises:
+            ObjectMissingError: There is none.
+        """

@@ -1,0 +1,1 @@
+"""RingCentral over HTTP: login, quota, call log, recordings. Knows nothing of lakes or DAGs."""

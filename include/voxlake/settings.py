@@ -1,0 +1,54 @@
+"""Every setting of Voxlake, read once from the environment (`VOXLAKE_*`)."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def project_root() -> Path:
+    """The folder that holds `dags/`: defaults that are paths are relative to it, whatever the working directory.
+
+    An editable install (what `make install` and the image do) lies in the project; otherwise `AIRFLOW_HOME` is the
+    folder beside which Airflow itself looks for `dags/`.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "dags").is_dir():
+        return checkout
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+
+
+class Settings(BaseSettings):
+    """The settings; `docs/settings.md` is generated from the descriptions below."""
+
+    model_config = SettingsConfigDict(env_prefix="VOXLAKE_", frozen=True)
+
+    lake_url: str = Field(
+        default_factory=lambda: str(project_root() / "lake"),
+        description="Where the lake lies: a folder, or `s3://bucket/prefix`. Default: `lake/` beside `dags/`.",
+    )
+    aws_conn_id: str = Field(
+        default="aws_default",
+        description="The Airflow connection with the AWS credentials (and `endpoint_url`) of an S3 lake.",
+    )
+    state_dir: Path = Field(
+        default_factory=lambda: project_root() / ".voxlake",
+        description=(
+            "Folder shared by all processes of a host: the encrypted access token and the request quota of each "
+            "credential. Holds nothing that cannot be lost. Default: `.voxlake/` beside `dags/`."
+        ),
+    )
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        pydantic.ValidationError: A variable has a value of the wrong type; the message names it.
+    """
+    return Settings()
