@@ -81,8 +81,11 @@ def download_session(
 
 def _fetch(client: RingCentralClient, storage: Storage, row: Row) -> Row:
     try:
-        held = _held(storage, row)
-        return held if held is not None else _download(client, storage, row)
+        path = held_audio(storage, row)
+        if path is None:
+            return _download(client, storage, row)
+        with storage.local_copy(path) as file:
+            return _describe(file, path)
     except (RateLimitedError, LoginRefusedError, PermissionDeniedError):
         # These say something about the connection, not about this recording: the row stays as it was.
         raise
@@ -94,13 +97,14 @@ def _fetch(client: RingCentralClient, storage: Storage, row: Row) -> Row:
         return {"status": "failed", "error": str(error)}
 
 
-def _held(storage: Storage, row: Row) -> Row | None:
-    for content_type in layout.AUDIO_SUFFIXES:
-        path = layout.recording_audio(row["recording_id"], row["start_time"], content_type)
-        if storage.size(path) is not None:
-            with storage.local_copy(path) as file:
-                return _describe(file, path)
-    return None
+def held_audio(storage: Storage, row: Row) -> str | None:
+    """The path of a recording's audio in the lake, published or not; None if the lake does not have it."""
+    if row["status"] == "downloaded":
+        path: str = row["audio_path"]
+        return path
+    day = row["start_time"].date()
+    paths = (layout.recording_audio(row["recording_id"], day, kind) for kind in layout.AUDIO_SUFFIXES)
+    return next((path for path in paths if storage.version(path) is not None), None)
 
 
 def _download(client: RingCentralClient, storage: Storage, row: Row) -> Row:
@@ -109,7 +113,7 @@ def _download(client: RingCentralClient, storage: Storage, row: Row) -> Row:
     with storage.scratch() as scratch:
         with scratch.open("wb") as file:
             received = download_recording(client, row["content_uri"], file)
-        path = layout.recording_audio(row["recording_id"], row["start_time"], received.content_type)
+        path = layout.recording_audio(row["recording_id"], row["start_time"].date(), received.content_type)
         described = _describe(scratch, path, sha256=received.sha256)
         storage.publish(scratch, path)
     log.info("recording %s: %d bytes to %s", row["recording_id"], received.size_bytes, path)

@@ -10,26 +10,33 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow.compute as pc
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from voxlake.archive.download import held_audio
 from voxlake.archive.plan import SessionRef, read_recordings
-from voxlake.audio.merge import Chapter, merge, plan_merge
+from voxlake.audio.merge import merge, plan_merge
 from voxlake.audio.probe import probe
 from voxlake.lake import layout, tables
-from voxlake.lake.schemas import CALLS, LEGS, RECORDINGS, SESSIONS
-from voxlake.lake.storage import ObjectMissingError, Storage
+from voxlake.lake.schemas import CALLS, LEGS, SESSIONS
+from voxlake.lake.storage import Storage, VersionConflictError
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
 
+@retry(retry=retry_if_exception_type(VersionConflictError), stop=stop_after_attempt(10), reraise=True)
 def merge_session(storage: Storage, session: SessionRef, run_id: str) -> str | None:
-    """Makes the session's file of all recordings that are held, and leaves its row for `publish`.
+    """Makes the session's file of all its recordings that the lake holds, and leaves its row for `publish`.
+
+    Runs that merge one session at the same time, each with recordings that the other has not seen, end with one file
+    that has them all: a file is replaced only by one made after looking at what is there, so the last one made knows
+    every recording that any of them knew.
 
     Args:
         storage: The lake.
         session: Which session.
-        run_id: The DAG run whose downloads count beside what is published already, and that the outcome belongs to.
+        run_id: The DAG run that the outcome belongs to.
 
     Returns:
         The path of the file, or None if no recording is held.
@@ -37,67 +44,72 @@ def merge_session(storage: Storage, session: SessionRef, run_id: str) -> str | N
     Raises:
         NotAudioError: A recording in the lake is damaged; the text names it.
     """
-    recordings = _with_downloads_of_run(storage, session, run_id)
-    held = [row for row in recordings if row["status"] == "downloaded"]
+    session_id = session.telephony_session_id
+    versions, recordings = _look(storage, session)
+    held = [(row, path) for row in recordings if (path := held_audio(storage, row)) is not None]
     if not held:
-        log.warning("session %s: no recording is held, nothing to merge", session.telephony_session_id)
+        log.warning("session %s: no recording is held, nothing to merge", session_id)
         return None
     calls, legs = _calls_of(storage, session, recordings)
-    speakers = [_speaker(row, calls, legs) for row in held]
+    speakers = [_speaker(row, calls, legs) for row, _ in held]
     with ExitStack() as stack:
-        parts = [stack.enter_context(storage.local_copy(row["audio_path"])) for row in held]
-        plan = plan_merge([probe(part) for part in parts])
+        parts = [stack.enter_context(storage.local_copy(path)) for _, path in held]
+        properties = [probe(part) for part in parts]
+        plan = plan_merge(properties)
         scratch = stack.enter_context(storage.scratch(plan.suffix))
         result = merge(parts, scratch, titles=[_title(speaker) for speaker in speakers])
-        path = layout.session_audio(session.telephony_session_id, held[0]["start_time"], plan.content_type)
         with scratch.open("rb") as audio:
             sha256 = hashlib.file_digest(audio, "sha256").hexdigest()
-        row = {
-            "provider": held[0]["provider"],
-            "account_id": held[0]["account_id"],
-            "telephony_session_id": session.telephony_session_id,
-            "start_time": held[0]["start_time"],
-            "end_time": max(part["start_time"] + timedelta(milliseconds=part["duration_ms"]) for part in held),
-            "direction": calls[0]["direction"] if calls else None,
-            "from_phone_number": calls[0]["from_phone_number"] if calls else None,
-            "to_phone_number": calls[0]["to_phone_number"] if calls else None,
-            "call_ids": [call["call_id"] for call in calls],
-            "recording_ids": [part["recording_id"] for part in held],
-            "chapters": _chapters(held, result.chapters, speakers),
-            "status": "complete" if len(held) == len(recordings) else "partial",
-            "audio_path": path,
-            "content_type": plan.content_type,
-            "size_bytes": scratch.stat().st_size,
-            "sha256": sha256,
-            "duration_ms": result.properties.duration_ms,
-            "merged_at": datetime.now(UTC),
-        }
-        storage.publish(scratch, path)
-    storage.put(
-        layout.outcome(run_id, "merge", session.telephony_session_id),
-        tables.to_parquet(tables.to_arrow(SESSIONS, [row])),
+        size_bytes = scratch.stat().st_size
+        path = layout.session_audio(session_id, recordings[0]["start_time"].date(), plan.content_type)
+        storage.publish_if(scratch, path, versions[plan.content_type])
+    ends = (
+        row["start_time"] + timedelta(milliseconds=part.duration_ms)
+        for (row, _), part in zip(held, properties, strict=True)
     )
-    log.info(
-        "session %s: %d of %d recordings in %s (%s)",
-        session.telephony_session_id,
-        len(held),
-        len(recordings),
-        path,
-        result.method,
-    )
+    first_call = calls[0] if calls else {}
+    row = {
+        "provider": recordings[0]["provider"],
+        "account_id": recordings[0]["account_id"],
+        "telephony_session_id": session_id,
+        "start_time": recordings[0]["start_time"],
+        "end_time": max(ends),
+        "direction": first_call.get("direction"),
+        "from_phone_number": first_call.get("from_phone_number"),
+        "to_phone_number": first_call.get("to_phone_number"),
+        "call_ids": [call["call_id"] for call in calls],
+        "recording_ids": [row["recording_id"] for row, _ in held],
+        "chapters": [
+            {"recording_id": row["recording_id"], "start_ms": chapter.start_ms, "end_ms": chapter.end_ms} | speaker
+            for (row, _), chapter, speaker in zip(held, result.chapters, speakers, strict=True)
+        ],
+        "status": "complete" if len(held) == len(recordings) else "partial",
+        "audio_path": path,
+        "content_type": plan.content_type,
+        "size_bytes": size_bytes,
+        "sha256": sha256,
+        "duration_ms": result.properties.duration_ms,
+        "merged_at": datetime.now(UTC),
+    }
+    storage.put(layout.outcome(run_id, "merge", session_id), tables.to_parquet(tables.to_arrow(SESSIONS, [row])))
+    log.info("session %s: %d of %d recordings in %s (%s)", session_id, len(held), len(recordings), path, result.method)
     return path
 
 
-def _with_downloads_of_run(storage: Storage, session: SessionRef, run_id: str) -> list[Row]:
-    session_id = session.telephony_session_id
-    rows = read_recordings(storage, [session_id], session.days).get(session_id, [])
-    try:
-        outcome = storage.read(layout.outcome(run_id, "download", session_id))
-    except ObjectMissingError:
-        return rows
-    outcomes = tables.from_parquet(RECORDINGS, outcome.data).to_pylist()
-    downloaded = {row["recording_id"]: row for row in outcomes if row["status"] == "downloaded"}
-    return [downloaded.get(row["recording_id"], row) for row in rows]
+def _look(storage: Storage, session: SessionRef) -> tuple[dict[str, str | None], list[Row]]:
+    """The versions of the session's file by content type, and its recordings, read in this order.
+
+    The order is what makes the merge safe: whoever replaces the file after our look makes our own write fail.
+    """
+    session_id, day = session.telephony_session_id, session.days[0]
+    while True:
+        versions = {
+            kind: storage.version(layout.session_audio(session_id, day, kind)) for kind in layout.AUDIO_SUFFIXES
+        }
+        recordings = read_recordings(storage, [session_id], session.days).get(session_id, [])
+        if not recordings or recordings[0]["start_time"].date() == day:
+            return versions, recordings
+        day = recordings[0]["start_time"].date()
 
 
 def _calls_of(
@@ -128,10 +140,3 @@ def _speaker(recording: Row, calls: Sequence[Row], legs: dict[tuple[str, int], R
 
 def _title(speaker: Row) -> str:
     return f"{speaker['from_name'] or 'unknown'} → {speaker['to_name'] or 'unknown'}"
-
-
-def _chapters(held: Sequence[Row], chapters: Sequence[Chapter], speakers: Sequence[Row]) -> list[Row]:
-    return [
-        {"recording_id": row["recording_id"], "start_ms": chapter.start_ms, "end_ms": chapter.end_ms} | speaker
-        for row, chapter, speaker in zip(held, chapters, speakers, strict=True)
-    ]

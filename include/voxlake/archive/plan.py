@@ -20,22 +20,31 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class SessionRef:
-    """A session and where its recordings are found: all that one task hands another about it."""
+    """A session that a run is to archive: all that one task hands another about it.
+
+    Attributes:
+        telephony_session_id: Which session.
+        days: The UTC days that its recordings start on.
+        recording_ids: Its recordings as the plan knew them; what another run lands meanwhile that run answers for.
+    """
 
     telephony_session_id: str
     days: tuple[date, ...]
+    recording_ids: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in an XCom."""
         return {
             "telephony_session_id": self.telephony_session_id,
             "days": [day.isoformat() for day in self.days],
+            "recording_ids": list(self.recording_ids),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> SessionRef:
         """The reverse of `to_json`."""
-        return cls(value["telephony_session_id"], tuple(date.fromisoformat(day) for day in value["days"]))
+        days = tuple(date.fromisoformat(day) for day in value["days"])
+        return cls(value["telephony_session_id"], days, tuple(value["recording_ids"]))
 
 
 def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> list[SessionRef]:
@@ -52,10 +61,7 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
         return []
     # A session that crosses midnight has recordings on the day before or after those we were told of.
     days = {day + timedelta(days=shift) for known in sessions.values() for day in known for shift in (-1, 0, 1)}
-    merged = {
-        row["telephony_session_id"]: row["recording_ids"]
-        for row in tables.read(storage, SESSIONS, days, _of(sessions)).to_pylist()
-    }
+    merged = read_merged(storage, sessions, days)
     unfinished = [
         (rows, session)
         for session, rows in read_recordings(storage, sessions, days).items()
@@ -64,8 +70,19 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
     ]
     unfinished.sort(key=lambda item: (item[0][0]["start_time"], item[1]))
     return [
-        SessionRef(session, tuple(sorted({row["start_time"].date() for row in rows}))) for rows, session in unfinished
+        SessionRef(
+            session,
+            days=tuple(sorted({row["start_time"].date() for row in rows})),
+            recording_ids=tuple(row["recording_id"] for row in rows),
+        )
+        for rows, session in unfinished
     ]
+
+
+def read_merged(storage: Storage, sessions: Iterable[str], days: Iterable[date]) -> dict[str, list[str]]:
+    """The recordings in the merged file of each session that has one, as they play."""
+    rows = tables.read(storage, SESSIONS, days, _of(sessions)).to_pylist()
+    return {row["telephony_session_id"]: row["recording_ids"] for row in rows}
 
 
 def read_recordings(storage: Storage, sessions: Iterable[str], days: Iterable[date]) -> dict[str, list[Row]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from voxlake.archive.plan import SessionRef, plan_sessions, read_recordings
+from voxlake.archive.plan import SessionRef, read_merged, read_recordings
 from voxlake.lake import layout, tables
 from voxlake.lake.schemas import RECORDINGS, SESSIONS, Table
 from voxlake.lake.storage import Storage
@@ -54,13 +54,11 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
         sessions: What the run was to archive.
         run_id: The run that the outcomes belong to.
     """
-    session_ids = [session.telephony_session_id for session in sessions]
-    days = {day for session in sessions for day in session.days}
     tables.upsert(storage, RECORDINGS, _outcomes(storage, run_id, "download", RECORDINGS, sessions))
     merges = _outcomes(storage, run_id, "merge", SESSIONS, sessions)
     tables.upsert(storage, SESSIONS, merges)
 
-    recordings = read_recordings(storage, session_ids, days)
+    recordings = _planned_recordings(storage, sessions)
     silent = [
         row | {"status": "failed", "error": "the download task ended without an outcome; its log says why"}
         for rows in recordings.values()
@@ -69,16 +67,12 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
     ]
     if silent:
         tables.upsert(storage, RECORDINGS, tables.to_arrow(RECORDINGS, silent))
-        recordings = read_recordings(storage, session_ids, days)
-
-    unfinished = plan_sessions(storage, {session.telephony_session_id: session.days for session in sessions})
+        recordings = _planned_recordings(storage, sessions)
     report = Published(
         sessions=len(sessions),
         recordings=dict(Counter(row["status"] for rows in recordings.values() for row in rows)),
         merged=merges.num_rows,
-        failed={
-            session.telephony_session_id: _reason(recordings[session.telephony_session_id]) for session in unfinished
-        },
+        failed=_failed(storage, sessions, recordings),
     )
     log.info("published %d sessions, %d merged, recordings %s", report.sessions, report.merged, report.recordings)
     return report
@@ -93,13 +87,36 @@ def raise_for_failed(report: Published) -> None:
     if not report.failed:
         return
     lines = [f"  {session}: {reason}" for session, reason in report.failed.items()]
-    shown = lines[:20] + (
-        [f"  … and {len(lines) - 20} more: see status and error in the table recordings"] * (len(lines) > 20)
-    )
+    if len(lines) > _SHOWN:
+        lines[_SHOWN:] = [f"  … and {len(lines) - _SHOWN} more: see status and error in the table recordings"]
     raise SessionsFailedError(
-        f"{len(report.failed)} of {report.sessions} sessions are not archived whole. All others are. Clear the failed tasks, or "
-        "run the interval again, to try just these:\n" + "\n".join(lines)
+        f"{len(report.failed)} of {report.sessions} sessions are not archived whole; all others are. Clear the failed "
+        "tasks, or run the interval again, to try just these:\n" + "\n".join(lines)
     )
+
+
+def _planned_recordings(storage: Storage, sessions: Sequence[SessionRef]) -> dict[str, list[Row]]:
+    planned = {session.telephony_session_id: set(session.recording_ids) for session in sessions}
+    days = {day for session in sessions for day in session.days}
+    return {
+        session: [row for row in rows if row["recording_id"] in planned[session]]
+        for session, rows in read_recordings(storage, planned, days).items()
+    }
+
+
+def _failed(
+    storage: Storage, sessions: Sequence[SessionRef], recordings: Mapping[str, Sequence[Row]]
+) -> dict[str, str]:
+    merged = read_merged(storage, recordings, {day for session in sessions for day in session.days})
+    reasons = {}
+    for session, rows in recordings.items():
+        errors = [f"recording {row['recording_id']}: {row['error']}" for row in rows if row["status"] == "failed"]
+        held = {row["recording_id"] for row in rows if row["status"] == "downloaded"}
+        if errors:
+            reasons[session] = "; ".join(errors)
+        elif not held <= set(merged.get(session, [])):
+            reasons[session] = "its recordings are held, but not merged; the log of the task merge says why"
+    return reasons
 
 
 def _outcomes(storage: Storage, run_id: str, step: str, table: Table, sessions: Sequence[SessionRef]) -> pa.Table:
@@ -107,8 +124,3 @@ def _outcomes(storage: Storage, run_id: str, step: str, table: Table, sessions: 
     paths = [path for path in storage.list(layout.outcomes_folder(run_id, step)) if path in wanted]
     parts = [tables.from_parquet(table, storage.read(path).data) for path in paths]
     return pa.concat_tables(parts) if parts else table.schema.empty_table()
-
-
-def _reason(recordings: Sequence[Row]) -> str:
-    errors = [f"recording {row['recording_id']}: {row['error']}" for row in recordings if row["status"] == "failed"]
-    return "; ".join(errors) or "the recordings are held, but the merge did not end; the log of the task merge says why"

@@ -19,7 +19,7 @@ def is_safe_id(identifier: str) -> bool:
 def raw_call_log_folder(start: datetime, end: datetime, extracted_at: datetime) -> str:
     """The folder of the pages of one read of `[start, end)`; `date=` is the UTC day of `start`."""
     return (
-        f"raw/ringcentral/call_log/date={_day(start)}/"
+        f"raw/ringcentral/call_log/date={start.astimezone(UTC).date().isoformat()}/"
         f"{format_timestamp(start)}--{format_timestamp(end)}--{format_timestamp(extracted_at)}"
     )
 
@@ -52,18 +52,18 @@ def table_file(table: str, day: date) -> str:
     return f"tables/{table}/date={day.isoformat()}/{table}.parquet"
 
 
-def recording_audio(recording_id: str, start_time: datetime, content_type: str) -> str:
-    """The audio of one recording, on the UTC day of its start."""
+def recording_audio(recording_id: str, day: date, content_type: str) -> str:
+    """The audio of one recording, by the UTC day of its start."""
     return (
-        f"audio/recordings/provider=ringcentral/date={_day(start_time)}/"
+        f"audio/recordings/provider=ringcentral/date={day.isoformat()}/"
         f"{_safe(recording_id)}{AUDIO_SUFFIXES[content_type]}"
     )
 
 
-def session_audio(telephony_session_id: str, start_time: datetime, content_type: str) -> str:
-    """The merged audio of a session, on the UTC day of its earliest recording."""
+def session_audio(telephony_session_id: str, day: date, content_type: str) -> str:
+    """The merged audio of a session, by the UTC day of its earliest recording."""
     return (
-        f"audio/sessions/provider=ringcentral/date={_day(start_time)}/"
+        f"audio/sessions/provider=ringcentral/date={day.isoformat()}/"
         f"{_safe(telephony_session_id)}{AUDIO_SUFFIXES[content_type]}"
     )
 
@@ -81,10 +81,6 @@ def outcomes_folder(run_id: str, step: str) -> str:
 def format_timestamp(time: datetime) -> str:
     """A time in UTC as it stands in file names: sortable, to the millisecond, free of colons."""
     return time.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
-
-
-def _day(time: datetime) -> str:
-    return time.astimezone(UTC).date().isoformat()
 
 
 def _safe(identifier: str) -> str:

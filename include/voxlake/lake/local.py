@@ -48,15 +48,12 @@ class LocalStorage:
         """See `Storage.compare_and_swap`."""
         with self.scratch() as scratch:
             scratch.write_bytes(data)
-            with self._lock(path):
-                if self._current_version(path) != expected:
-                    raise VersionConflictError(f"{path} was replaced by another process")
-                self.publish(scratch, path)
+            self.publish_if(scratch, path, expected)
 
-    def size(self, path: str) -> int | None:
-        """See `Storage.size`."""
+    def version(self, path: str) -> str | None:
+        """See `Storage.version`."""
         try:
-            return self._file(path).stat().st_size
+            return _version(self._file(path).stat())
         except FileNotFoundError:
             return None
 
@@ -90,6 +87,13 @@ class LocalStorage:
             os.fsync(file.fileno())
         scratch.replace(target)
 
+    def publish_if(self, scratch: Path, path: str, expected: str | None) -> None:
+        """See `Storage.publish_if`."""
+        with self._lock(path):
+            if self.version(path) != expected:
+                raise VersionConflictError(f"{path} was replaced by another process")
+            self.publish(scratch, path)
+
     @contextmanager
     def local_copy(self, path: str) -> Iterator[Path]:
         """See `Storage.local_copy`: the file itself."""
@@ -100,12 +104,6 @@ class LocalStorage:
 
     def _file(self, path: str) -> Path:
         return self._root / path
-
-    def _current_version(self, path: str) -> str | None:
-        try:
-            return _version(self._file(path).stat())
-        except FileNotFoundError:
-            return None
 
     def _lock(self, path: str) -> FileLock:
         folder = self._root / _LOCKS

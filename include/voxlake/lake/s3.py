@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from botocore.exceptions import ClientError
 
@@ -46,22 +46,13 @@ class S3Storage:
 
     def compare_and_swap(self, path: str, data: bytes, expected: str | None) -> None:
         """See `Storage.compare_and_swap`."""
-        key = self._key(path)
-        try:
-            if expected is None:
-                self._client.put_object(Bucket=self._bucket, Key=key, Body=data, IfNoneMatch="*")
-            else:
-                self._client.put_object(Bucket=self._bucket, Key=key, Body=data, IfMatch=expected)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _CONFLICT:
-                raise VersionConflictError(f"{path} was replaced by another process") from error
-            raise
+        self._put_if(path, data, expected)
 
-    def size(self, path: str) -> int | None:
-        """See `Storage.size`."""
+    def version(self, path: str) -> str | None:
+        """See `Storage.version`."""
         try:
             with self._missing_named(path):
-                return self._client.head_object(Bucket=self._bucket, Key=self._key(path))["ContentLength"]
+                return self._client.head_object(Bucket=self._bucket, Key=self._key(path))["ETag"]
         except ObjectMissingError:
             return None
 
@@ -88,6 +79,11 @@ class S3Storage:
         """See `Storage.publish`: large files go up in parts, and are there when the last part is."""
         self._client.upload_file(str(scratch), self._bucket, self._key(path))
 
+    def publish_if(self, scratch: Path, path: str, expected: str | None) -> None:
+        """See `Storage.publish_if`; in one request, so up to the 5 GB that S3 takes in one."""
+        with scratch.open("rb") as file:
+            self._put_if(path, file, expected)
+
     @contextmanager
     def local_copy(self, path: str) -> Iterator[Path]:
         """See `Storage.local_copy`: downloaded for as long as it is needed."""
@@ -95,6 +91,18 @@ class S3Storage:
             with self._missing_named(path):
                 self._client.download_file(self._bucket, self._key(path), str(file))
             yield file
+
+    def _put_if(self, path: str, body: bytes | BinaryIO, expected: str | None) -> None:
+        key = self._key(path)
+        try:
+            if expected is None:
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")
+            else:
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfMatch=expected)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _CONFLICT:
+                raise VersionConflictError(f"{path} was replaced by another process") from error
+            raise
 
     def _key(self, path: str) -> str:
         return self._prefix + path

@@ -52,8 +52,8 @@ class Storage(Protocol):
             VersionConflictError: It is not.
         """
 
-    def size(self, path: str) -> int | None:
-        """The object's size in bytes, or None where there is none."""
+    def version(self, path: str) -> str | None:
+        """The object's version, or None where there is no object."""
 
     def list(self, prefix: str) -> Iterator[str]:
         """The paths of all objects below a folder, sorted."""
@@ -65,7 +65,14 @@ class Storage(Protocol):
         """A new local file to write to, gone at the end unless it was published."""
 
     def publish(self, scratch: Path, path: str) -> None:
-        """Makes a finished scratch file the object at `path`."""
+        """Makes a finished scratch file the object at `path`, whatever was there."""
+
+    def publish_if(self, scratch: Path, path: str, expected: str | None) -> None:
+        """`publish`, if the object's version still is `expected` (None: if there still is none).
+
+        Raises:
+            VersionConflictError: It is not.
+        """
 
     def local_copy(self, path: str) -> AbstractContextManager[Path]:
         """The object as a local file, to read from only.

@@ -1,0 +1,110 @@
+"""Archives the company call log of each hour with all its recordings, and merges those of a session into one file.
+
+**When it fails**
+
+* `publish` is red: it lists the sessions that are not whole and why; all others are archived. Clear the red `download`
+  or `merge` instances (with downstream), or run the interval again: only what is missing is fetched.
+* `extract` is red at the first try: the connection is refused. The log names the connection, RingCentral's error code
+  and what to change. Nothing was read, nothing is lost.
+* `extract` or `download` waits as `up_for_reschedule`: the request quota is used up; the task goes on by itself.
+* `land` reports rejected records: the rest of the page landed. The records and the reasons lie in the `rejected/`
+  folder below the raw pages that the log names.
+* A recording is `failed`, "not available yet": the provider had not finished it; the next try or run gets it.
+
+| | |
+| --- | --- |
+| Source | RingCentral company call log (Detailed) and recording content |
+| Rate limit | Heavy: 10 requests a minute a user and app, call log and media together; the reply's headers rule |
+| Schedule | Hourly, UTC, by data interval; backfill any range; by hand with the params `start` and `end` |
+| Output | `raw/ringcentral/call_log/`, tables `calls`, `legs`, `recordings`, `sessions`, and `audio/` |
+| Run again | Any time: rows are upserted, audio that is held is not fetched again |
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import CronDataIntervalTimetable, Param, TriggerRule, dag, get_current_context, task, task_group
+
+from voxlake.airflow.retries import ArchiveRetryPolicy
+
+# [core] max_map_length: a longer list fails the task that returns it.
+MAX_MAPPED = 1024
+
+SESSION_IDS = "{{ task.op_kwargs['sessions'] | map(attribute='telephony_session_id') | join(', ') | truncate(200) }}"
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
+    start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
+    catchup=False,
+    doc_md=__doc__,
+    tags=["ringcentral"],
+    params={
+        "start": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="Start",
+            description="First moment to archive; for runs by hand (others have their interval).",
+        ),
+        "end": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="End",
+            description="Where to stop: calls that start before this moment are archived.",
+        ),
+    },
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(minutes=2),
+        "retry_exponential_backoff": True,
+        "retry_policy": ArchiveRetryPolicy(),
+    },
+)
+def ringcentral_recordings() -> None:
+    """Wiring only; what each task does stands in `voxlake.airflow.steps`."""
+
+    @task(pool="ringcentral_api")
+    def extract() -> list[str]:
+        from voxlake.airflow import steps
+
+        return steps.extract(get_current_context())
+
+    @task
+    def land(raw_folders: list[str]) -> list[list[dict[str, Any]]]:
+        from voxlake.airflow import steps
+
+        return steps.land(raw_folders, MAX_MAPPED)
+
+    @task(pool="ringcentral_media", map_index_template=SESSION_IDS)
+    def download(sessions: list[dict[str, Any]]) -> None:
+        from voxlake.airflow import steps
+
+        steps.download(sessions, get_current_context())
+
+    # What could be downloaded is merged, also where a recording of the session failed.
+    @task(pool="audio", map_index_template=SESSION_IDS, trigger_rule=TriggerRule.ALL_DONE)
+    def merge(sessions: list[dict[str, Any]]) -> list[str]:
+        from voxlake.airflow import steps
+
+        return steps.merge(sessions, get_current_context())
+
+    @task_group
+    def session(sessions: list[dict[str, Any]]) -> None:
+        download(sessions) >> merge(sessions)
+
+    # The one leaf: it ends the run failed if anything before it did.
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def publish(batches: list[list[dict[str, Any]]]) -> None:
+        from voxlake.airflow import steps
+
+        steps.publish(batches, get_current_context())
+
+    batches = land(extract())
+    session.expand(sessions=batches) >> publish(batches)
+
+
+ringcentral_recordings()

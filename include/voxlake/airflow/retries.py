@@ -1,0 +1,62 @@
+"""What Airflow does about an error: try again, when, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ArchiveRetryPolicy(RetryPolicy):
+    """Fails at once where only a person can help, waits as long as the provider says, else leaves it to the task."""
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        """See `RetryPolicy.evaluate`."""
+        # Runs in the task's process, which has imported all this by the time something fails.
+        from voxlake.archive.publish import SessionsFailedError
+        from voxlake.ringcentral.errors import RingCentralError
+
+        if isinstance(exception, SessionsFailedError | ValueError):
+            return RetryDecision.fail(reason=str(exception))
+        if isinstance(exception, RingCentralError) and exception.retry_after is not None:
+            return RetryDecision.retry(delay=timedelta(seconds=exception.retry_after), reason=str(exception))
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        """It has no settings."""
+        return {}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> ArchiveRetryPolicy:
+        """The reverse of `serialize`."""
+        return cls()
+
+
+@contextmanager
+def connection_errors_in_airflow_terms(conn_id: str) -> Iterator[None]:
+    """Says to Airflow what RingCentral says about a connection as a whole.
+
+    Raises:
+        AirflowRescheduleException: The quota is used up: the task comes back when there is room, without its slot
+            meanwhile and without a try lost. A plain task may raise this, as sensors do:
+            https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/sensors.html
+        AirflowFailException: The login or a permission is refused: no further try would fare better.
+    """
+    from voxlake.ringcentral.errors import LoginRefusedError, PermissionDeniedError, RateLimitedError
+
+    try:
+        yield
+    except RateLimitedError as error:
+        wait = timedelta(seconds=error.retry_after if error.retry_after is not None else 60)
+        raise AirflowRescheduleException(datetime.now(UTC) + wait) from error
+    except (LoginRefusedError, PermissionDeniedError) as error:
+        raise AirflowFailException(f"Connection {conn_id}: {error}") from error

@@ -1,0 +1,62 @@
+"""Which stretch of the call log a DAG run reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open stretch of time, `[start, end)`, both with their zone."""
+
+    start: datetime
+    end: datetime
+
+
+def resolve_window(context: Mapping[str, Any]) -> Window:
+    """The run's `start` and `end` params where given, else its data interval.
+
+    Args:
+        context: The task's context. A run that was triggered without a logical date has no data interval in it.
+
+    Raises:
+        AirflowFailException: There is neither, or the params make no window; the text says what to enter.
+    """
+    params = context["params"]
+    start, end = params.get("start"), params.get("end")
+    if start is not None or end is not None:
+        return _from_params(start, end)
+    interval_start, interval_end = context.get("data_interval_start"), context.get("data_interval_end")
+    if interval_start is None or interval_end is None or interval_start >= interval_end:
+        raise AirflowFailException(
+            "This run has neither a data interval nor params, so there is no saying what to archive. Trigger it again "
+            "with both params `start` and `end` (for example 2026-11-01T00:00:00Z and 2026-11-02T00:00:00Z), or "
+            "make a backfill of the dates."
+        )
+    return Window(interval_start, interval_end)
+
+
+def _from_params(start: str | None, end: str | None) -> Window:
+    window = Window(_time("start", start), _time("end", end))
+    if window.start >= window.end:
+        raise AirflowFailException(f"param `start` ({start}) is not before param `end` ({end}); exchange them")
+    return window
+
+
+def _time(name: str, value: str | None) -> datetime:
+    if value is None:
+        raise AirflowFailException(f"param `{name}` is missing: `start` and `end` are given both or neither")
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise AirflowFailException(
+            f"param `{name}` is {value!r}: expected a date and time with its zone, for example 2026-11-01T00:00:00Z"
+        )
+    return time
