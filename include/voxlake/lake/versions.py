@@ -58,7 +58,6 @@ def _group(rows: pa.Table, key: Sequence[str], newest_first: Sequence[str]) -> _
             *((name, "ascending") for name in key),
             *((f"newest_{name}", "descending") for name in newest_first),
         ],
-        null_placement="at_end",
     )
     begins = np.zeros(rows.num_rows, dtype=bool)
     begins[:1] = True

@@ -1,0 +1,57 @@
+# Everything a person or CI starts. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install install-dev demo up test lint docs lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+install: $(VENV)/.installed ## what runs Voxlake, into .venv, from the locked requirements.txt
+install-dev: $(VENV)/.installed-dev ## and what tests and checks it
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit("Voxlake needs Python 3.11; this is %s. Try: make PYTHON=python3.11" % sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/.uv
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: install ## the whole pipeline on this machine, against a sandbox, with a report at the end
+	@python -m sandbox.demo
+
+up: install ## Airflow with the connection and the lake of the environment or .env, until Ctrl-C
+	@python -m sandbox.up
+
+test: install-dev ## all tests, with line coverage
+	@python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+
+lint: install-dev ## ruff, mypy and the generated documents
+	@ruff check
+	@ruff format --check
+	@mypy
+	@python docs/generate.py --check
+
+docs: install-dev ## write the generated documents anew
+	@python docs/generate.py
+
+lock: install-dev ## requirements*.in → requirements*.txt, with hashes
+	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 requirements.in -o requirements.txt
+	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+clean: ## remove what the targets made (never a lake of yours)
+	rm -rf $(VENV) .demo .airflow .pytest_cache .mypy_cache .ruff_cache .coverage*

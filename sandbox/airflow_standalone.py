@@ -1,0 +1,185 @@
+"""Airflow's own `standalone`, started and stopped by a program: for the demo and the end-to-end tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+PROJECT = Path(__file__).resolve().parents[1]
+START_SECONDS = 180.0
+STOP_SECONDS = 20.0
+
+
+class AirflowStartError(RuntimeError):
+    """Airflow did not come up; the text says what its log ends with."""
+
+
+class AirflowStandalone:
+    """Scheduler, DAG processor, triggerer and API server of a folder of their own, on free ports.
+
+    Entering the context migrates the database, imports the pools and waits until the API server answers and every DAG
+    of the project is known; leaving it ends every process that was started.
+
+    Args:
+        home: The `AIRFLOW_HOME`; its database, logs and configuration lie there.
+        environment: Further variables, such as connections and `VOXLAKE_*`.
+    """
+
+    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+        self._home = home
+        with ExitStack() as sockets:
+            api, scheduler_logs, triggerer_logs = (_free_port(sockets) for _ in range(3))
+        self.url = f"http://127.0.0.1:{api}"
+        # Nothing of an Airflow that the caller has set up for other purposes may leak in.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        self.environment = {
+            **inherited,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__PARALLELISM": str(3 * (os.cpu_count() or 1)),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(api),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(scheduler_logs),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(triggerer_logs),
+            # Only what is asked for runs: no hour of today beside the backfill.
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+            **environment,
+        }
+        self.log = home / "standalone.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Starts it.
+
+        Raises:
+            AirflowStartError: It did not come up within `START_SECONDS`.
+        """
+        self._home.mkdir(parents=True, exist_ok=True)
+        self.cli("db", "migrate")
+        self.cli("pools", "import", str(PROJECT / "include" / "pools.json"))
+        with self.log.open("wb") as log:
+            # A session of its own, so that all that it starts can be ended together.
+            self._process = subprocess.Popen(
+                ["airflow", "standalone"],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stops it."""
+        self.stop()
+
+    def cli(self, *arguments: str) -> str:
+        """Runs `airflow` with these arguments and returns what it printed.
+
+        Raises:
+            AirflowStartError: It ended with an error, which the text shows.
+        """
+        done = subprocess.run(
+            ["airflow", *arguments], env=self.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise AirflowStartError(
+                f"airflow {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def get(self, path: str, **params: Any) -> Any:
+        """What the REST API answers to a GET of `/api/v2` + path."""
+        reply = requests.get(f"{self.url}/api/v2{path}", params=params, timeout=30)
+        reply.raise_for_status()
+        return reply.json()
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """What the REST API answers to a POST to `/api/v2` + path."""
+        reply = requests.post(f"{self.url}/api/v2{path}", json=body, timeout=30)
+        reply.raise_for_status()
+        return reply.json()
+
+    def stop(self) -> None:
+        """Ends every process that was started, by force where it does not end by itself."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        # To all at once, as Ctrl-C does: `standalone` itself passes nothing on when it is terminated.
+        _signal_group(process.pid, signal.SIGINT)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            _signal_group(process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _group_lives(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        _signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        dags = {file.stem for file in (PROJECT / "dags").glob("*.py")}
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                known = {dag["dag_id"] for dag in self.get("/dags")["dags"]}
+            except requests.RequestException:
+                known = set()
+            if dags <= known:
+                return
+            time.sleep(0.5)
+        end = self.log.read_text(errors="replace")[-3000:]
+        raise AirflowStartError(
+            f"Airflow did not come up within {START_SECONDS:.0f} s; its log {self.log} ends:\n{end}"
+        )
+
+
+def _free_port(sockets: ExitStack) -> int:
+    # Held open until all are chosen, so that no two are the same.
+    probe = sockets.enter_context(socket.socket())
+    probe.bind(("127.0.0.1", 0))
+    port: int = probe.getsockname()[1]
+    return port
+
+
+def _signal_group(group: int, signal_number: int) -> None:
+    try:
+        os.killpg(group, signal_number)
+    except ProcessLookupError:
+        return
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

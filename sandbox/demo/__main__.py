@@ -1,0 +1,107 @@
+"""Backfills two days from the sandbox into a lake of its own, and shows what an analyst finds there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from sandbox.airflow_standalone import PROJECT, AirflowStandalone
+from sandbox.demo.report import print_report
+
+DAG_ID = "ringcentral_recordings"
+SCALE = ("--calls-per-day", "40")
+
+
+def main() -> int:
+    """Runs the demo; 0 if everything was archived."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=PROJECT / ".demo", help="where the lake and Airflow's files lie")
+    folder: Path = parser.parse_args().folder.resolve()
+    started = time.monotonic()
+    days = _days(folder)
+    # Airflow's files are made anew each time: what is done already is to be seen from the lake alone.
+    shutil.rmtree(folder / "airflow", ignore_errors=True)
+    with _sandbox() as sandbox:
+        environment = {
+            "AIRFLOW_CONN_RINGCENTRAL_DEFAULT": json.dumps(sandbox["connection"]),
+            "VOXLAKE_LAKE_URL": str(folder / "lake"),
+            "VOXLAKE_STATE_DIR": str(folder / "state"),
+        }
+        _say(started, f"sandbox at {sandbox['platform_url']}; starting Airflow (scheduler, LocalExecutor, SQLite) …")
+        with AirflowStandalone(folder / "airflow", environment) as airflow:
+            _say(started, f"Airflow at {airflow.url}")
+            _backfill(airflow, days, started)
+            states = _watch(airflow, started)
+        done_requests = requests.get(f"{sandbox['platform_url']}/sandbox/requests", timeout=30).json()["requests"]
+    _say(started, "Airflow and the sandbox are stopped")
+    whole = print_report(folder / "lake", done_requests, days)
+    return 0 if whole and set(states) == {"success"} else 1
+
+
+def _days(folder: Path) -> tuple[datetime, datetime]:
+    """The two whole days before the first demo in this folder, so that the next one finds them done."""
+    remembered = folder / "days.json"
+    if not remembered.exists():
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        folder.mkdir(parents=True, exist_ok=True)
+        remembered.write_text(json.dumps([(today - timedelta(days=2)).isoformat(), today.isoformat()]))
+    start, end = json.loads(remembered.read_text())
+    return datetime.fromisoformat(start), datetime.fromisoformat(end)
+
+
+@contextmanager
+def _sandbox() -> Iterator[dict[str, Any]]:
+    command = [sys.executable, "-m", "sandbox.ringcentral", "--json", *SCALE]
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def _backfill(airflow: AirflowStandalone, days: tuple[datetime, datetime], started: float) -> None:
+    last_hour = days[1] - timedelta(hours=1)
+    arguments = ["--dag-id", DAG_ID, "--from-date", days[0].isoformat(), "--to-date", last_hour.isoformat()]
+    arguments += ["--max-active-runs", str(3 * (os.cpu_count() or 1))]
+    _say(started, f"airflow backfill create {' '.join(arguments)}")
+    airflow.cli("backfill", "create", *arguments)
+
+
+def _watch(airflow: AirflowStandalone, started: float) -> Counter[str]:
+    """Shows the progress of the runs until all have ended; their states."""
+    shown = ""
+    while True:
+        runs = airflow.get(f"/dags/{DAG_ID}/dagRuns", limit=100)["dag_runs"]
+        states = Counter(run["state"] for run in runs)
+        ended = states["success"] + states["failed"]
+        progress = f"{ended} of {len(runs)} hourly runs done, {states['failed']} failed"
+        if progress != shown:
+            _say(started, progress)
+            shown = progress
+        if runs and ended == len(runs):
+            return states
+        time.sleep(1)
+
+
+def _say(started: float, text: str) -> None:
+    print(f"[{time.monotonic() - started:5.0f} s] {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

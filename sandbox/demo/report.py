@@ -1,0 +1,112 @@
+"""What the demo archived, as an analyst and a listener find it in the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+# What a user pastes, with `lake/` in place of the demo's folder.
+ANALYST_QUERY = """
+select date, direction, count(*) as calls, count(recording_id) as recorded,
+       round(sum(duration_ms) / 60000, 1) as minutes,
+       round(100.0 * count(*) filter (result = 'Missed') / count(*), 1) as missed_percent
+from read_parquet('{lake}/tables/calls/**/*.parquet', hive_partitioning = true)
+group by all order by all"""
+
+_ARCHIVED = """
+with calls as (from read_parquet('{lake}/tables/calls/**/*.parquet')),
+     legs as (from read_parquet('{lake}/tables/legs/**/*.parquet')),
+     recordings as (from read_parquet('{lake}/tables/recordings/**/*.parquet')),
+     sessions as (from read_parquet('{lake}/tables/sessions/**/*.parquet'))
+select date,
+       (select count(*) from calls where calls.date = days.date) as calls,
+       (select count(*) from legs where legs.date = days.date) as legs,
+       (select count(*) from recordings where recordings.date = days.date) as recordings,
+       (select count(*) from recordings where recordings.date = days.date and status = 'downloaded') as downloaded,
+       (select count(*) from sessions where sessions.date = days.date) as sessions,
+       (select count(*) from sessions where sessions.date = days.date and len(recording_ids) > 1) as of_many_legs,
+       (select round(sum(duration_ms) / 60000, 1) from sessions where sessions.date = days.date) as audio_minutes,
+       (select round(sum(size_bytes) / 1e6, 1) from recordings where recordings.date = days.date) as megabytes
+from (select distinct date from calls) days order by date"""
+
+_KEYS = {
+    "calls": "account_id, call_id",
+    "legs": "account_id, call_id, leg_index",
+    "recordings": "provider, account_id, recording_id",
+    "sessions": "provider, account_id, telephony_session_id",
+}
+
+# A recorded session is whole if its file exists and has every recording; the lengths are checked to the millisecond
+# by the tests, which decode the files with another program.
+_NOT_WHOLE = """
+with recordings as (from read_parquet('{lake}/tables/recordings/**/*.parquet')),
+     sessions as (from read_parquet('{lake}/tables/sessions/**/*.parquet'))
+select telephony_session_id, list(distinct recordings.status), list(distinct recordings.error)
+from recordings left join sessions using (telephony_session_id)
+group by telephony_session_id
+having count(*) filter (recordings.status <> 'downloaded') > 0 or any_value(sessions.status) is distinct from 'complete'
+    or count(*) <> len(any_value(sessions.recording_ids))"""
+
+
+def print_report(lake: Path, requests: Sequence[dict[str, Any]], days: tuple[datetime, datetime]) -> bool:
+    """Prints what is in the lake and what was asked of the provider for it.
+
+    Args:
+        lake: The lake's folder.
+        requests: The sandbox's request log: a `path` and a `status` each.
+        days: The stretch of time that was archived.
+
+    Returns:
+        Whether every recorded session is whole, no key occurs twice and every file is there.
+    """
+    print(f"\nArchived, {days[0]:%Y-%m-%d %H:%M} to {days[1]:%Y-%m-%d %H:%M} UTC:\n")
+    print(_query(lake, _ARCHIVED))
+    print(f"\nAn analyst asks DuckDB:\n{ANALYST_QUERY.format(lake=lake)}\n")
+    print(_query(lake, ANALYST_QUERY))
+    problems = _problems(lake)
+    for problem in problems:
+        print(f"NOT AS IT MUST BE: {problem}")
+    example = duckdb.sql(
+        f"select audio_path, duration_ms, len(recording_ids) from read_parquet('{lake}/tables/sessions/**/*.parquet') "  # noqa: S608 - the demo's own folder
+        "order by len(recording_ids) desc, telephony_session_id limit 1"
+    ).fetchone()
+    if example is not None:
+        path, length, parts = example
+        print("\nAudio: one file a recording in audio/recordings/, one file a conversation in audio/sessions/, e.g.")
+        print(f"  {lake / path}  ({length / 1000:.1f} s, {parts} recordings in the order they happened)")
+    _print_requests(requests)
+    return not problems
+
+
+def _print_requests(requests: Sequence[dict[str, Any]]) -> None:
+    downloads = sum(request["path"].endswith("/content") and request["status"] in (200, 206) for request in requests)
+    pages = sum("/call-log" in request["path"] and request["status"] == 200 for request in requests)
+    refused = sum(request["status"] == 429 for request in requests)
+    print(f"\nRequests to the provider: {pages} call-log pages, {downloads} recordings, {refused} refused with 429.")
+    if downloads == 0:
+        print("Everything was in the lake already: no recording was downloaded again.")
+
+
+def _problems(lake: Path) -> list[str]:
+    problems = []
+    for table, key in _KEYS.items():
+        files = f"read_parquet('{lake}/tables/{table}/**/*.parquet')"
+        twice = duckdb.sql(f"select {key} from {files} group by all having count(*) > 1").fetchall()  # noqa: S608 - the demo's own folder
+        problems += [f"{table} has the key {row} twice" for row in twice]
+    for session, statuses, errors in duckdb.sql(_NOT_WHOLE.format(lake=lake)).fetchall():
+        problems.append(f"session {session} is not whole: recordings {statuses}, errors {errors}")
+    for table in ("recordings", "sessions"):
+        files = f"read_parquet('{lake}/tables/{table}/**/*.parquet')"
+        held = duckdb.sql(f"select audio_path, size_bytes from {files} where audio_path is not null").fetchall()  # noqa: S608 - the demo's own folder
+        for path, size in held:
+            if not (lake / path).is_file() or (lake / path).stat().st_size != size:
+                problems.append(f"{path} is not in the lake as the table {table} says ({size} bytes)")
+    return problems
+
+
+def _query(lake: Path, query: str) -> str:
+    return str(duckdb.sql(query.format(lake=lake)))

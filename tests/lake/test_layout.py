@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+
+from voxlake.lake import layout
+
+
+def test_raw_folder_is_on_the_utc_day_of_its_start() -> None:
+    east = timezone(timedelta(hours=3))
+    start, end = datetime(2026, 11, 20, 1, 0, tzinfo=east), datetime(2026, 11, 20, 2, 0, tzinfo=east)
+    read = datetime(2026, 11, 20, 5, 0, 7, 123456, tzinfo=UTC)
+    folder = layout.raw_call_log_folder(start, end, read)
+    assert folder == (
+        "raw/ringcentral/call_log/date=2026-11-19/20261119T220000.000Z--20261119T230000.000Z--20261120T050007.123Z"
+    )
+    assert layout.extracted_at(folder) == datetime(2026, 11, 20, 5, 0, 7, 123000, tzinfo=UTC)
+
+
+def test_a_folder_without_a_time_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'raw/x' is not a folder of raw call-log pages"):
+        layout.extracted_at("raw/x")
+
+
+def test_paths_are_those_that_users_rely_on() -> None:
+    day = date(2026, 11, 20)
+    assert layout.table_file("calls", day) == "tables/calls/date=2026-11-20/calls.parquet"
+    assert layout.recording_audio("1662272004", day, "audio/mpeg") == (
+        "audio/recordings/provider=ringcentral/date=2026-11-20/1662272004.mp3"
+    )
+    assert layout.session_audio("s-a0d1z1876", day, "audio/wav") == (
+        "audio/sessions/provider=ringcentral/date=2026-11-20/s-a0d1z1876.wav"
+    )
+
+
+@pytest.mark.parametrize("identifier", ["../../x", "a/b", "", ".hidden", "a.b", "-rf", "ä", "x" * 129, "a\n"])
+def test_an_id_that_is_no_id_never_becomes_a_path(identifier: str) -> None:
+    assert not layout.is_safe_id(identifier)
+    with pytest.raises(ValueError, match="cannot be part of a path"):
+        layout.recording_audio(identifier, date(2026, 11, 20), "audio/mpeg")
+
+
+def test_outcomes_of_a_run_lie_together_whatever_its_run_id() -> None:
+    path = layout.outcome("backfill__2026-11-19T01:00:00+00:00", "merge", "s-1")
+    assert path == "outcomes/ringcentral/backfill__2026-11-19T01-00-00+00-00/merge/s-1.parquet"
+    assert path.startswith(layout.outcomes_folder("backfill__2026-11-19T01:00:00+00:00", "merge"))

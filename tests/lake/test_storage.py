@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from voxlake.lake.local import LocalStorage
+from voxlake.lake.storage import ObjectMissingError, Storage, VersionConflictError
+
+
+def test_what_is_put_is_read(storage: Storage) -> None:
+    storage.put("raw/page.json.gz", b"first")
+    storage.put("raw/page.json.gz", b"second")
+    assert storage.read("raw/page.json.gz").data == b"second"
+    assert storage.read("raw/page.json.gz").version == storage.version("raw/page.json.gz")
+
+
+def test_what_is_not_there_is_named(storage: Storage) -> None:
+    assert storage.version("tables/none") is None
+    with pytest.raises(ObjectMissingError, match=r"tables/none is not in the lake .*"):
+        storage.read("tables/none")
+    with pytest.raises(ObjectMissingError, match="tables/none"), storage.local_copy("tables/none"):
+        pass
+    storage.delete("tables/none")
+
+
+def test_swap_creates_only_what_is_not_there(storage: Storage) -> None:
+    storage.compare_and_swap("tables/x", b"mine", None)
+    with pytest.raises(VersionConflictError, match="tables/x"):
+        storage.compare_and_swap("tables/x", b"theirs", None)
+    assert storage.read("tables/x").data == b"mine"
+
+
+def test_swap_replaces_only_the_version_that_was_read(storage: Storage) -> None:
+    storage.put("tables/x", b"one")
+    read = storage.read("tables/x")
+    storage.compare_and_swap("tables/x", b"two", read.version)
+    with pytest.raises(VersionConflictError):
+        storage.compare_and_swap("tables/x", b"three", read.version)
+    assert storage.read("tables/x").data == b"two"
+
+
+def test_swap_of_what_was_deleted_meanwhile_is_a_conflict(storage: Storage) -> None:
+    storage.put("tables/x", b"one")
+    read = storage.read("tables/x")
+    storage.delete("tables/x")
+    with pytest.raises(VersionConflictError):
+        storage.compare_and_swap("tables/x", b"two", read.version)
+
+
+def test_scratch_becomes_the_object_when_it_is_published_and_only_then(storage: Storage) -> None:
+    with storage.scratch(".mp3") as scratch:
+        assert scratch.suffix == ".mp3"
+        scratch.write_bytes(b"audio")
+        assert list(storage.list("audio")) == []
+        storage.publish(scratch, "audio/a.mp3")
+    assert not scratch.exists()
+    assert list(storage.list("audio")) == ["audio/a.mp3"]
+    with storage.local_copy("audio/a.mp3") as copy:
+        assert copy.read_bytes() == b"audio"
+
+
+def test_scratch_that_was_never_published_is_gone(storage: Storage) -> None:
+    with storage.scratch() as scratch:
+        scratch.write_bytes(b"half")
+    assert not scratch.exists()
+
+
+def test_publish_if_keeps_what_another_made(storage: Storage) -> None:
+    version = storage.version("audio/a.mp3")
+    storage.put("audio/a.mp3", b"theirs")
+    with storage.scratch() as scratch:
+        scratch.write_bytes(b"mine")
+        with pytest.raises(VersionConflictError):
+            storage.publish_if(scratch, "audio/a.mp3", version)
+    assert storage.read("audio/a.mp3").data == b"theirs"
+
+
+def test_list_is_sorted_and_below_the_folder_alone(storage: Storage) -> None:
+    for path in ("a/2", "a/1", "a/b/3", "ab/4"):
+        storage.put(path, b"")
+    assert list(storage.list("a")) == ["a/1", "a/2", "a/b/3"]
+    assert list(storage.list("none")) == []
+
+
+def test_local_readers_of_the_group_may_read(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    lake = LocalStorage(tmp_path)
+    lake.put("a", b"")
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert (tmp_path / "a").stat().st_mode == plain.stat().st_mode
