@@ -94,7 +94,8 @@ def ringcentral_recordings() -> None:
 
     @task_group
     def session(sessions: list[dict[str, Any]]) -> None:
-        download(sessions) >> merge(sessions)
+        # By keyword: the template above looks there.
+        download(sessions=sessions) >> merge(sessions=sessions)
 
     # The one leaf: it ends the run failed if anything before it did.
     @task(trigger_rule=TriggerRule.ALL_DONE)

@@ -28,8 +28,8 @@ class AirflowStartError(RuntimeError):
 class AirflowStandalone:
     """Scheduler, DAG processor, triggerer and API server of a folder of their own, on free ports.
 
-    Entering the context migrates the database, imports the pools and waits until the API server answers and every DAG
-    of the project is known; leaving it ends every process that was started.
+    `prepare` makes the database, the pools and the DAGs known to it. Entering the context starts Airflow and waits until
+    the API server answers; leaving it ends every process that was started.
 
     Args:
         home: The `AIRFLOW_HOME`; its database, logs and configuration lie there.
@@ -67,15 +67,23 @@ class AirflowStandalone:
         self.log = home / "standalone.log"
         self._process: subprocess.Popen[bytes] | None = None
 
+    def prepare(self) -> None:
+        """Makes the database with the pools and the DAGs in it.
+
+        Raises:
+            AirflowStartError: A command of Airflow failed.
+        """
+        self._home.mkdir(parents=True, exist_ok=True)
+        self.cli("db", "migrate")
+        self.cli("pools", "import", str(PROJECT / "include" / "pools.json"))
+        self.cli("dags", "reserialize")
+
     def __enter__(self) -> Self:
         """Starts it.
 
         Raises:
             AirflowStartError: It did not come up within `START_SECONDS`.
         """
-        self._home.mkdir(parents=True, exist_ok=True)
-        self.cli("db", "migrate")
-        self.cli("pools", "import", str(PROJECT / "include" / "pools.json"))
         with self.log.open("wb") as log:
             # A session of its own, so that all that it starts can be ended together.
             self._process = subprocess.Popen(
@@ -145,17 +153,15 @@ class AirflowStandalone:
     def _wait_until_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
-        dags = {file.stem for file in (PROJECT / "dags").glob("*.py")}
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
             try:
-                known = {dag["dag_id"] for dag in self.get("/dags")["dags"]}
+                self.get("/monitor/health")
             except requests.RequestException:
-                known = set()
-            if dags <= known:
+                time.sleep(0.5)
+            else:
                 return
-            time.sleep(0.5)
         end = self.log.read_text(errors="replace")[-3000:]
         raise AirflowStartError(
             f"Airflow did not come up within {START_SECONDS:.0f} s; its log {self.log} ends:\n{end}"

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ from sandbox.airflow_standalone import PROJECT, AirflowStandalone
 from sandbox.demo.report import print_report
 
 DAG_ID = "ringcentral_recordings"
-SCALE = ("--calls-per-day", "40")
+# Ten requests a second instead of RingCentral's ten a minute, so that the demo shows the pipeline and not the waiting.
+SANDBOX = ("--port", "0", "--media-port", "0", "--calls-per-day", "40", "--format", "mixed", "--heavy", "600/60")
 
 
 def main() -> int:
@@ -30,6 +32,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--folder", type=Path, default=PROJECT / ".demo", help="where the lake and Airflow's files lie")
     folder: Path = parser.parse_args().folder.resolve()
+    # Being terminated ends the demo as Ctrl-C does: through every `with`, so that nothing is left running.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     started = time.monotonic()
     days = _days(folder)
     # Airflow's files are made anew each time: what is done already is to be seen from the lake alone.
@@ -40,10 +44,15 @@ def main() -> int:
             "VOXLAKE_LAKE_URL": str(folder / "lake"),
             "VOXLAKE_STATE_DIR": str(folder / "state"),
         }
-        _say(started, f"sandbox at {sandbox['platform_url']}; starting Airflow (scheduler, LocalExecutor, SQLite) …")
-        with AirflowStandalone(folder / "airflow", environment) as airflow:
+        _say(started, f"sandbox at {sandbox['platform_url']}; making Airflow's database …")
+        airflow = AirflowStandalone(folder / "airflow", environment)
+        airflow.prepare()
+        # Before the scheduler runs: SQLite refuses a transaction that read before another process wrote, so that a
+        # backfill created beside a busy scheduler may end with "database is locked".
+        _backfill(airflow, days, started)
+        _say(started, "starting Airflow (scheduler with LocalExecutor, DAG processor, triggerer, API server) …")
+        with airflow:
             _say(started, f"Airflow at {airflow.url}")
-            _backfill(airflow, days, started)
             states = _watch(airflow, started)
         done_requests = requests.get(f"{sandbox['platform_url']}/sandbox/requests", timeout=30).json()["requests"]
     _say(started, "Airflow and the sandbox are stopped")
@@ -64,7 +73,7 @@ def _days(folder: Path) -> tuple[datetime, datetime]:
 
 @contextmanager
 def _sandbox() -> Iterator[dict[str, Any]]:
-    command = [sys.executable, "-m", "sandbox.ringcentral", "--json", *SCALE]
+    command = [sys.executable, "-m", "sandbox.ringcentral", "--json", *SANDBOX]
     with subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

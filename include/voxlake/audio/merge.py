@@ -84,12 +84,12 @@ def plan_merge(parts: Sequence[AudioProperties]) -> MergePlan:
 def merge(parts: Sequence[Path], destination: Path, titles: Sequence[str] = ()) -> MergeResult:
     """Merge recordings into one file, in the order given.
 
-    An MP3 result carries its chapters as ID3 CHAP frames; WAV knows none. No recording of a result starts more than half
-    an MP3 frame from where those before it end (copied MP3), or a sample (all others), however many there are.
+    An MP3 result carries its chapters as ID3 CHAP frames; WAV knows none. However many recordings there are, each
+    starts within half an MP3 frame (copied MP3) or a sample a part (all others) of the summed lengths before it.
 
     Args:
         parts: MP3 and WAV files.
-        destination: where the result goes; overwritten, and removed if the merge fails.
+        destination: where the result goes; overwritten, and removed if the merge fails once it has begun to write.
         titles: of the chapters: one a part, or none at all.
 
     Raises:
@@ -109,10 +109,8 @@ def merge(parts: Sequence[Path], destination: Path, titles: Sequence[str] = ()) 
             chapters = _copy_wav(measured, destination)
         else:
             with destination.open("wb") as file:
-                if plan.method == "copy":
-                    chapters = join(measured, file, labels)
-                else:
-                    chapters = _encode(measured, file, labels)
+                write_mp3 = join if plan.method == "copy" else _encode
+                chapters = write_mp3(measured, file, labels)
         return MergeResult(probe(destination), tuple(chapters), plan.method)
     except BaseException:
         destination.unlink(missing_ok=True)
@@ -148,6 +146,8 @@ def _encode(parts: Sequence[Measured], file: BinaryIO, titles: Sequence[str]) ->
     encoder = speech_encoder(
         _mp3_rate(max(part.properties.sample_rate for part in parts)),
         min(2, max(part.properties.channels for part in parts)),
+        # Three tenths faster than LAME's default of 3, and LAME is nine tenths of the time that a merge takes.
+        {"compression_level": "5"},
     )
     writer = Mp3Writer(file, encoder.sample_rate, encoder.channels, titles)
     fifo = AudioFifo()
@@ -155,7 +155,7 @@ def _encode(parts: Sequence[Measured], file: BinaryIO, titles: Sequence[str]) ->
     for part in parts:
         before = fifo.samples_written
         for frame in _resampled(part.path, encoder):
-            frame.pts = None
+            frame.pts, frame.time_base = None, Fraction(1, encoder.sample_rate)
             fifo.write(frame)
             _write(writer, encoder, fifo.read_many(encoder.frame_size))
         lengths.append(fifo.samples_written - before)

@@ -213,7 +213,7 @@ class Mp3Writer:
         toc = bytes(min(255, 256 * self._marks[place] // self._size) for place in places)
         kind = b"Info" if len(self._bit_rates) == 1 else b"Xing"
         main_data = frame_header(self._info).main_data
-        # Flags 15: frames, bytes, seek table and quality are there, so that the LAME tag stands where readers expect it.
+        # Flags 15: frames, bytes, seek table and quality are all there, so the LAME tag stands where readers expect it.
         body = self._info[:main_data] + kind + struct.pack(">III", 15, self.frames, self._size) + toc + bytes(4)
         lavc_major, lavc_minor, _ = av.library_versions["libavcodec"]
         # Decoders honour delay and padding only behind a name that they know: "LAME", "Lavf" or "Lavc".

@@ -1,16 +1,17 @@
-"""Joins MP3 streams of equal parameters: their frames are copied, but for two to four newly coded ones at each joint.
+"""Joins MP3 streams of equal parameters: their frames are copied, but for three to six newly coded ones at each joint.
 
 Every MP3 begins with some 1105 samples that no one recorded (encoder and decoder delay) and ends with as many as fill
-its last frame. Frames set one behind the other keep all of them: 90 ms of excess at a joint of 16 kHz recordings, 170 ms
-at 8 kHz, and a file of twenty legs runs seconds late. Here each recording is placed where it belongs on the time line of
-the result, rounded to a whole frame because its own frames can only be moved by whole frames. The rounding is never
-carried on, so no recording starts more than half a frame (13 to 36 ms) from its place, however many there are.
+its last frame. Frames set one behind the other keep all of them: 90 ms of excess at a joint of 16 kHz recordings and
+170 ms at 8 kHz, so that a file of twenty legs runs seconds late. Here each recording is placed where it belongs on the
+time line of the result, rounded to a whole frame because its own frames can only be moved by whole frames. The rounding
+is never carried on, so no recording starts more than half a frame (12 to 36 ms) from its place, however many there are.
 
 What then belongs to the frames around a joint is neither the one recording's nor the other's: the end of the first, the
 start of the second, at most a frame of silence between them or of the one faded into the other. Those frames are coded
-anew, and one frame more on the side of the first recording: a frame's transform reaches into the next frame, and its
-aliasing cancels only where both sides of a seam hold the same sound. The last of them also carries the bytes of the bit
-reservoir that the first copied frame of the second recording points back to.
+anew, and so are two before them and one behind: a frame's transform reaches into the next frame, and its aliasing
+cancels only where both sides of a seam hold the same sound, cut into blocks of the same length, which encoders change
+up to two frames ahead of where a sound breaks off. The last of them also carries the bytes of the bit reservoir that
+the first copied frame of the second recording points back to.
 """
 
 from collections import deque
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, cast
 
 import av
 import numpy as np
@@ -40,11 +41,16 @@ Samples = npt.NDArray[np.float32]
 Times = npt.NDArray[np.int64]
 
 ENCODER_DELAY = 576 + DECODER_DELAY  # LAME's own and the decoder's
+# LAME turns the sound down by this at every bit rate up to 128 kbit/s (apply_abr_preset in its presets.c), where copied
+# frames stay as loud as they were.
+_LAME_GAIN = 0.95
 # The encoder hears this many frames before the first that is used: its psychoacoustic model looks back.
 _WARM_UP = 6
 _LOOK_AHEAD = 4
 # The bit reservoir of the thinnest stream (24 kHz, 8 kbit/s: 11 bytes of main data a frame) reaches back 24 frames.
+# Behind the first frame that is heard come padding (7 frames at most) and the frames of the joint.
 _TAIL_FRAMES = 24 + _WARM_UP + 12
+# Delay (9 frames at most), the frames of the joint, and what the encoder hears beyond them.
 _HEAD_FRAMES = 24
 
 
@@ -110,13 +116,14 @@ def join(parts: Sequence[Measured], file: BinaryIO, titles: Sequence[str]) -> li
     rate, channels = parts[0].properties.sample_rate, parts[0].properties.channels
     silence = silent_frame(rate, channels)
     frame_samples = frame_header(silence).samples
-    # The Info frame cannot tell decoders to cut off less than their own delay.
+    # The LAME tag cannot tell decoders to cut off less than their own delay.
     lead = 1 if parts[0].start_skip < DECODER_DELAY else 0
     placed = _place(parts, frame_samples, lead)
     joints = [_joint(before, after, frame_samples) for before, after in pairwise(placed)]
     writer = Mp3Writer(file, rate, channels, titles)
-    for _ in range(lead):
-        writer.write(silence)
+    if lead:
+        # FFmpeg takes up a stream only where two frames agree in the fourth byte: mode, copyright, emphasis.
+        writer.write(silence[:3] + next(_frames(parts[0].path))[3:4] + silence[4:])
     for frame in chain.from_iterable(_stretches(placed, joints, frame_samples)):
         writer.write(frame)
     origin = placed[0].start
@@ -141,9 +148,9 @@ def _place(parts: Sequence[Measured], frame_samples: int, lead: int) -> list[_Pl
 
 
 def _joint(before: _Placed, after: _Placed, frame_samples: int) -> _Joint:
-    # The frame before the first change is coded anew too, so that both sides of the seam hold the same sound.
-    leave = min(before.end, after.start) // frame_samples - 1
-    resume = -(-max(before.end, after.start) // frame_samples)
+    # Frames that both recordings and the bridge agree about: see the top of this module.
+    leave = min(before.end, after.start) // frame_samples - 2
+    resume = -(-max(before.end, after.start) // frame_samples) + 1
     return _Joint(before, after, leave, resume)
 
 
@@ -191,6 +198,7 @@ def _bridge(joint: _Joint, tail: Sequence[bytes], head: Sequence[bytes]) -> list
     head_start = after.shift * header.samples
     into, out_of = _gains(times, before.end, after.start)
     sound = out_of * _heard(_decode(tail), tail_start, times) + into * _heard(_decode(head), head_start, times)
+    sound /= _LAME_GAIN
     frames = _encode(sound, header.sample_rate)
     used = frames[_WARM_UP : _WARM_UP + joint.resume - joint.leave]
     return [*used[:-1], with_reservoir(used[-1], _reservoir(head, joint.resume - after.shift))]
@@ -214,7 +222,8 @@ def _heard(sound: Samples, start: int, times: Times) -> Samples:
 
 def _decode(frames: Sequence[bytes]) -> Samples:
     """Decode frames, each to its full length; silence for one that cannot be decoded."""
-    decoder = av.CodecContext.create("mp3float", "r")
+    # The stubs know FFmpeg's codecs by name, but not this decoder, the one that puts out float samples.
+    decoder = cast("AudioCodecContext", av.CodecContext.create("mp3float", "r"))
     header = frame_header(frames[0])
     silence = np.zeros((header.channels, header.samples), np.float32)
     decoded = []
@@ -243,7 +252,8 @@ def _reservoir(frames: Sequence[bytes], number: int) -> bytes:
     """The main data before a frame that belongs to it."""
     wanted = main_data_begin(frames[number])
     held = b"".join(frame[frame_header(frame).main_data :] for frame in frames[:number])
-    return held[len(held) - wanted :].rjust(wanted, b"\0") if wanted else b""
+    # A recording cut out of a longer stream points back to bytes that it does not hold.
+    return held[max(0, len(held) - wanted) :].rjust(wanted, b"\0")
 
 
 def _frames(path: Path) -> Iterator[bytes]:

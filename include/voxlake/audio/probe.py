@@ -71,7 +71,7 @@ def probe(path: Path) -> AudioProperties:
 
     Raises:
         NotAudioError: the file holds anything else: a web page, JSON, text, an image, a header without audio, nothing.
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened or read.
     """
     return measure(path).properties
 
@@ -79,14 +79,17 @@ def probe(path: Path) -> AudioProperties:
 def measure(path: Path) -> Measured:
     """Read the properties of a file to the sample. Raises what `probe` raises."""
     with open_audio(path) as (container, stream):
-        samples = start_skip = end_skip = size = 0
+        duration = start_skip = end_skip = size = 0
         for packet in audio_packets(container, stream):
             start, end = _skips(packet)
-            start_skip, end_skip = start_skip + start, end_skip + end
-            samples += _samples(packet, stream)
+            start_skip += start
+            # A stale Info frame, of a file that grew since, states an end in the middle: that is none.
+            end_skip = end_skip + end if end else 0
+            duration += packet.duration or 0
             size += packet.size
         content_type, codec = _CONTENT_TYPES[container.format.name], _codec(stream)
         sample_rate, channels = stream.sample_rate, stream.channels
+        samples = round(duration * (stream.time_base or 0) * sample_rate)
     audible = samples - start_skip - end_skip
     # Frames come one behind the other: where most bytes are not part of one, a few of them look like frames by chance.
     if audible <= 0 or (content_type == "audio/mpeg" and 2 * size < path.stat().st_size - _id3_bytes(path)):
@@ -113,7 +116,7 @@ def open_audio(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
 
     Raises:
         NotAudioError: it is neither, or FFmpeg cannot read on within the block.
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened or read.
     """
     with path.open("rb"):
         pass  # a missing or forbidden file is the caller's error, not the audio's
@@ -127,6 +130,8 @@ def open_audio(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
             if container.format.name == "mp3" and _codec(stream) != "mp3":
                 raise not_audio(path)  # MPEG Layer I or II
             yield container, stream
+    except OSError:
+        raise
     except av.FFmpegError as error:
         raise not_audio(path) from error
 
@@ -153,10 +158,6 @@ def _is_frame_of(stream: AudioStream, frame: bytes) -> bool:
         stream.channels,
         len(frame),
     )
-
-
-def _samples(packet: "Packet[AudioStream]", stream: AudioStream) -> int:
-    return round((packet.duration or 0) * packet.time_base * stream.sample_rate)
 
 
 def _skips(packet: "Packet[AudioStream]") -> tuple[int, int]:

@@ -6,15 +6,15 @@ delays on the way, RingCentral then never sees more than `limit` of our requests
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 # Replies are counted on a grid of this many steps per window, each rounded up to the next step. It bounds the state
 # at that many entries however high the limit, at the price of a thousandth of the throughput.
 _STEPS = 1000
 
-# How soon to look again while the first replies, which bring the true limit, are still under way.
-_FIRST_REPLY_SECONDS = 0.1
+# How soon to look again while the first reply, which brings the true limit, is still under way.
+_FIRST_REPLY_SECONDS = 0.05
 
 # Groups of an app that nobody has customised (https://developers.ringcentral.com/guide/basics/rate-limits). The
 # first reply of a group brings the true numbers. A group of another name starts as the strictest of the API's.
@@ -76,37 +76,37 @@ def at(state: SlidingWindow, now: float, reply_within: float) -> SlidingWindow:
     A request whose reply has not come for `reply_within` seconds was sent by a process that is gone; it counts as
     arrived at the end of that time. Times ahead of `now` (the clock was set back) count as now.
     """
-    limit_of_time = _grid(now, state.window)
+    latest = _grid(now, state.window)
+    given_up = {key: time + reply_within for key, time in state.in_flight.items() if time + reply_within <= now}
+    arrivals = [*state.counted.items(), *((_grid(time, state.window), 1) for time in given_up.values())]
     counted: dict[float, int] = {}
-    lost = {request: sent for request, sent in state.in_flight.items() if sent + reply_within <= now}
-    arrivals = [*state.counted.items(), *((sent + reply_within, 1) for sent in lost.values())]
     for time, requests in arrivals:
         if time + state.window > now:
-            step = min(_grid(time, state.window), limit_of_time)
+            step = min(time, latest)
             counted[step] = counted.get(step, 0) + requests
-    in_flight = {
-        request: min(sent, now) for request, sent in state.in_flight.items() if request not in lost
-    }
+    in_flight = {key: min(time, now) for key, time in state.in_flight.items() if key not in given_up}
     return replace(state, counted=counted, in_flight=in_flight)
 
 
 def wait_before(state: SlidingWindow, now: float) -> float:
     """Seconds until one more request may be sent; 0.0 if it may now. `state` is as of `now`.
 
-    Replies under way are taken to come at once, so the answer may be short of the truth: ask again after the wait.
+    Until a reply has stated the limit, requests go one at a time, since the guess may be too high. A later reply may
+    free fewer places than this foresees: ask again after the wait.
     """
     blocked = max(0.0, state.blocked_until - now)
+    if not state.learned and state.in_flight:
+        return max(blocked, _FIRST_REPLY_SECONDS)
     excess = state.used - state.limit + 1
     if excess <= 0:
         return blocked
-    if not state.learned and state.in_flight:
-        return max(blocked, _FIRST_REPLY_SECONDS)
-    free_at = now
-    for free_at, requests in _departures(state, now):
-        excess -= requests
-        if excess <= 0:
-            break
-    return max(blocked, free_at - now)
+    left = 0
+    for time in sorted(state.counted):
+        left += state.counted[time]
+        if left >= excess:
+            return max(blocked, time + state.window - now)
+    # The others are under way and leave one window after their replies, which may come at any moment.
+    return max(blocked, state.window)
 
 
 def sent(state: SlidingWindow, request: str, now: float) -> SlidingWindow:
@@ -143,12 +143,6 @@ def blocked(state: SlidingWindow, until: float) -> SlidingWindow:
 def _count(state: SlidingWindow, requests: int, now: float) -> SlidingWindow:
     step = _grid(now, state.window)
     return replace(state, counted={**state.counted, step: state.counted.get(step, 0) + requests})
-
-
-def _departures(state: SlidingWindow, now: float) -> Iterator[tuple[float, int]]:
-    for time in sorted(state.counted):
-        yield time + state.window, state.counted[time]
-    yield now + state.window, len(state.in_flight)
 
 
 def _grid(time: float, window: float) -> float:

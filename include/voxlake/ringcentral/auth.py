@@ -1,0 +1,230 @@
+"""The login, and one access token for all processes of this machine.
+
+RingCentral allows five logins a minute and about five sessions for a user and app
+(https://developers.ringcentral.com/guide/authentication/jwt-flow and …/basics/rate-limits), so one process logs in,
+and all others find its token in an encrypted file.
+"""
+
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+from cryptography.fernet import InvalidToken
+from filelock import Timeout
+from pydantic import TypeAdapter, ValidationError
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from voxlake.ringcentral import replies
+from voxlake.ringcentral.credentials import Credentials
+from voxlake.ringcentral.errors import BadReplyError, LoginRefusedError, TransportError
+from voxlake.ringcentral.state_files import StateFile
+from voxlake.ringcentral.transport import Body, Transport
+
+__all__ = ["AccessToken", "Bearer", "Credentials", "SharedToken"]
+
+_log = logging.getLogger(__name__)
+
+_TOKEN_PATH = "/restapi/oauth/token"  # noqa: S105 - an address, no password
+_JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+# A refused login is remembered for one window of the login's quota: long enough that the other tasks of a run do not
+# use that quota up, short enough that a correction in the developer console works soon. A corrected secret works at
+# once, because it leads to another file.
+_REFUSAL_SECONDS = 60.0
+
+# A token younger than this is not thrown away for a missing permission, so that many refused requests make one login.
+_YOUNG_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """A bearer token and its life in seconds since 1970."""
+
+    value: str = field(repr=False)
+    obtained_at: float
+    expires_at: float
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether so much of its life is left that a request begun now ends before it: a minute and a tenth of it."""
+        life = self.expires_at - self.obtained_at
+        margin = min(max(60.0, life / 10), life / 2)
+        return now < self.expires_at - margin
+
+
+class Bearer(AuthBase):
+    """Puts the token into the `Authorization` header."""
+
+    def __init__(self, token: AccessToken) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Called by `requests` for every request that is sent."""
+        request.headers["Authorization"] = f"Bearer {self._token.value}"
+        return request
+
+
+class _JwtGrant(AuthBase):
+    """Makes a request the login of `credentials`.
+
+    Secrets enter here and not as arguments of `send`, so that no variable of a traceback's frames holds them.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Called by `requests` before the login is sent."""
+        request.prepare_body({"grant_type": _JWT_GRANT, "assertion": self._credentials.jwt}, None)
+        HTTPBasicAuth(self._credentials.client_id, self._credentials.client_secret)(request)
+        return request
+
+
+@dataclass(frozen=True)
+class _Refused:
+    message: str
+    status: int
+    error_code: str | None
+    until: float
+
+
+_STORED: TypeAdapter[AccessToken | _Refused] = TypeAdapter(AccessToken | _Refused)
+
+
+class SharedToken:
+    """The access token of one connection, kept encrypted in a file that all processes of this machine share."""
+
+    def __init__(self, credentials: Credentials, state_dir: Path, transport: Transport) -> None:
+        self._credentials = credentials
+        self._cipher = credentials.token_cipher()
+        self._file = StateFile(state_dir, f"token-{credentials.token_name}")
+        self._transport = transport
+        # One login of another process and a second one after it failed.
+        self._lock_seconds = 2 * sum(transport.timeout)
+        self._known: AccessToken | None = None
+
+    def current(self) -> AccessToken:
+        """A token with enough life left, from memory, from the file or from a login.
+
+        Raises:
+            LoginRefusedError: RingCentral refuses these credentials, or refused them within the last minute.
+            RateLimitedError, ServerError, TransportError, BadReplyError: The login failed otherwise.
+        """
+        now = time.time()
+        if self._known is not None and self._known.is_fresh(now):
+            return self._known
+        stored = self._stored()
+        if not isinstance(stored, AccessToken) or not stored.is_fresh(now):
+            stored = self._renewed(None)
+        self._known = stored
+        return stored
+
+    def replaced(self, failed: AccessToken) -> AccessToken:
+        """Another token after RingCentral has answered 401 to `failed`; raises as `current`.
+
+        If another process has logged in meanwhile, its token is taken.
+        """
+        self._known = self._renewed(failed)
+        return self._known
+
+    def forget(self, token: AccessToken) -> None:
+        """Makes the next request log in, because the token lacks a permission.
+
+        A token keeps the permissions that the app had at the login; one granted later needs a new token.
+        """
+        if time.time() - token.obtained_at < _YOUNG_SECONDS:
+            return
+        with self._file.lock():
+            if self._stored() == token:
+                self._file.remove()
+        self._known = None
+
+    def _renewed(self, failed: AccessToken | None) -> AccessToken:
+        try:
+            with self._file.lock(self._lock_seconds):
+                stored = self._stored()
+                now = time.time()
+                if isinstance(stored, AccessToken) and stored.is_fresh(now) and stored != failed:
+                    return stored
+                if isinstance(stored, _Refused) and now < stored.until:
+                    raise _login_refused(stored)
+                return self._log_in()
+        except Timeout:
+            raise TransportError(
+                f"Other processes have tried to log in to {self._credentials.server_url} for "
+                f"{self._lock_seconds:g} s. Try again; if it stays, check the network."
+            ) from None
+
+    def _log_in(self) -> AccessToken:
+        server = self._credentials.origins[0]
+        asked_at = time.time()
+        response = self._transport.send("POST", f"{server}{_TOKEN_PATH}", auth=_JwtGrant(self._credentials))
+        with response:
+            body = Body(response, self._transport.timeout)
+            status = response.status_code
+            if status in {400, 401}:
+                refused = self._refused(status, body.read())
+                self._store(refused)
+                raise _login_refused(refused)
+            if status != 200:
+                refusal = replies.Refusal("POST", _TOKEN_PATH, status, response.headers, body.read())
+                raise replies.error_from(refusal, self._credentials.secrets)
+            token = _token_from(body.read(), asked_at)
+        if token is None:
+            raise BadReplyError(
+                f"{server} answered the login without a usable access_token and expires_in. Check that the host of "
+                "the connection is a RingCentral server.",
+                status=status,
+                method="POST",
+                url=_TOKEN_PATH,
+            )
+        self._store(token)
+        _log.info("Logged in to %s; the token lives %.0f s", server, token.expires_at - asked_at)
+        return token
+
+    def _refused(self, status: int, body: bytes) -> _Refused:
+        code, said = replies.error_code_and_message(body, self._credentials.secrets)
+        message = (
+            f"{self._credentials.origins[0]} refused the login: {code or status} {said.rstrip('.')}. Check client id "
+            "(login), client secret (password) and jwt (extra) of the connection: all three must belong to the same "
+            "app, and the JWT must be neither expired nor revoked."
+        )
+        return _Refused(message, status, code, time.time() + _REFUSAL_SECONDS)
+
+    def _stored(self) -> AccessToken | _Refused | None:
+        content = self._file.read()
+        if content is None:
+            return None
+        try:
+            return _STORED.validate_json(self._cipher.decrypt(content))
+        except (InvalidToken, ValidationError):
+            _log.warning("The shared token in %s is unreadable; logging in anew", self._file.path)
+            return None
+
+    def _store(self, content: AccessToken | _Refused) -> None:
+        self._file.replace(self._cipher.encrypt(_STORED.dump_json(content)))
+
+
+def _login_refused(refused: _Refused) -> LoginRefusedError:
+    return LoginRefusedError(
+        refused.message,
+        status=refused.status,
+        error_code=refused.error_code,
+        method="POST",
+        url=_TOKEN_PATH,
+    )
+
+
+def _token_from(body: bytes, asked_at: float) -> AccessToken | None:
+    """The token of a login's reply, None if there is none that can be used."""
+    try:
+        content = json.loads(body)
+        value, life = content["access_token"], float(content["expires_in"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
+        return None
+    return AccessToken(value, asked_at, asked_at + life) if math.isfinite(life) and life > 0 else None

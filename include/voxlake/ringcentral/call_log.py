@@ -1,0 +1,140 @@
+"""Reads the company call log of a window of time, page by page."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from voxlake.ringcentral.addresses import shown_url
+from voxlake.ringcentral.client import JsonReply, RingCentralClient
+from voxlake.ringcentral.errors import BadReplyError
+
+_ACCOUNT = re.compile(r"/account/(\d+)(?:[/?#]|$)")
+
+
+@dataclass(frozen=True)
+class CallLogPage:
+    """One page of the call log.
+
+    Attributes:
+        number: 1 for the first page of the window, then counting up.
+        body: The body as received, after content decoding.
+        records: The call-log records, unchecked: an element is whatever JSON value RingCentral sent.
+        account_id: The account's own id as the reply's addresses state it, None if none does.
+        per_page: The page size that the reply states; the server may have lowered the one asked for.
+    """
+
+    number: int
+    body: bytes = field(repr=False)
+    records: list[Any] = field(repr=False)
+    account_id: str | None
+    per_page: int
+
+
+def iter_call_log_pages(
+    client: RingCentralClient,
+    start: datetime,
+    end: datetime,
+    *,
+    per_page: int = 1000,
+    account_id: str = "~",
+) -> Iterator[CallLogPage]:
+    """Reads all calls that started between `start` and `end`, with their legs, one request a page.
+
+    The next page is asked for by `navigation.nextPage.uri` until there is none: the call log states no number of
+    pages (https://developers.ringcentral.com/guide/voice/call-log/details). Rows may move between pages while calls
+    end, and RingCentral does not say whether `dateTo` is part of the window, so a record may come twice or start
+    right at `end`: the caller sorts by record id and start time.
+
+    Args:
+        client: The connection.
+        start: First moment, with a time zone.
+        end: Last moment, with a time zone, after `start`.
+        per_page: Records asked for in a page, 1 to 1000.
+        account_id: `~` is the account of the credential.
+
+    Raises:
+        ValueError: `start` or `end` has no time zone, or the window is empty. Raised by the call, before any
+            request.
+        BadReplyError: A reply is no call-log page, or its pages lead in a circle.
+        RingCentralError: A request failed; see RingCentralClient.
+    """
+    for name, moment in (("start", start), ("end", end)):
+        if moment.tzinfo is None:
+            raise ValueError(f"{name} ({moment.isoformat()}) has no time zone; give it one, such as UTC.")
+    if start >= end:
+        raise ValueError(f"start ({start.isoformat()}) is not before end ({end.isoformat()}).")
+    return _pages(client, start, end, per_page, account_id)
+
+
+def _pages(
+    client: RingCentralClient, start: datetime, end: datetime, per_page: int, account_id: str
+) -> Iterator[CallLogPage]:
+    reply = client.get_json(
+        f"/restapi/v1.0/account/{account_id}/call-log",
+        {"view": "Detailed", "dateFrom": start, "dateTo": end, "perPage": per_page},
+    )
+    number = 1
+    followed: set[str] = set()
+    while True:
+        yield _page(number, reply)
+        next_uri = _next_page(reply)
+        if next_uri is None:
+            return
+        if next_uri in followed:
+            raise _bad_page(reply, "navigation.nextPage.uri", "leads back to a page that has been read already")
+        followed.add(next_uri)
+        reply = client.get_json(next_uri)
+        number += 1
+
+
+def _page(number: int, reply: JsonReply) -> CallLogPage:
+    records = reply.data.get("records")
+    if not isinstance(records, list):
+        raise _bad_page(reply, "records", "is not a list")
+    paging = reply.data.get("paging")
+    per_page = paging.get("perPage") if isinstance(paging, dict) else None
+    if not isinstance(per_page, int) or isinstance(per_page, bool):
+        raise _bad_page(reply, "paging.perPage", "is not a whole number")
+    return CallLogPage(number, reply.body, records, account_id_of(reply.data), per_page)
+
+
+def _next_page(reply: JsonReply) -> str | None:
+    navigation = reply.data.get("navigation")
+    if not isinstance(navigation, dict):
+        raise _bad_page(reply, "navigation", "is not an object, so the end of the pages cannot be told")
+    next_page = navigation.get("nextPage")
+    if next_page is None:
+        return None
+    uri = next_page.get("uri") if isinstance(next_page, dict) else None
+    if not isinstance(uri, str):
+        raise _bad_page(reply, "navigation.nextPage.uri", "is not a text")
+    return uri
+
+
+def account_id_of(data: dict[str, Any]) -> str | None:
+    """The account that a page's addresses name, None if none does.
+
+    Args:
+        data: The parsed page; its `records` is a list.
+    """
+    navigation = data.get("navigation")
+    first_page = navigation.get("firstPage") if isinstance(navigation, dict) else None
+    for holder in (data, first_page, *data["records"]):
+        uri = holder.get("uri") if isinstance(holder, dict) else None
+        found = _ACCOUNT.search(uri) if isinstance(uri, str) else None
+        if found:
+            return found[1]
+    return None
+
+
+def _bad_page(reply: JsonReply, field_name: str, problem: str) -> BadReplyError:
+    shown = shown_url(reply.url)
+    return BadReplyError(
+        f"RingCentral answered GET {shown} with a call-log page whose field {field_name} {problem}. Read the window "
+        "again; if it stays, report it to RingCentral with this address.",
+        status=200,
+        method="GET",
+        url=shown,
+    )

@@ -1,0 +1,148 @@
+"""Bad answers that a test or a demonstration switches on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from sandbox.ringcentral.errors import ApiError, not_found
+
+AnswerOf = Literal["token", "call_log", "call_record", "recording", "content"]
+AnswerKind = Literal[
+    "html", "json", "empty", "truncated", "partial", "redirect", "redirect_foreign", "not_found", "error", "unavailable"
+]
+RecordKind = Literal["no_start_time", "wrong_type", "unknown_field"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        on: The operation that answers badly, or `record` for a record of the call log.
+        kind: Of an operation: `html` and `json` (200 with a page or an object instead of the content), `empty` (200
+            without a body), `truncated` (the connection ends in the middle of the body), `partial` (206 with the
+            first half, which nobody asked for), `redirect` (302 to the same host), `redirect_foreign` (302 to
+            `location`), `not_found` (404 CMN-102), `error` (500 CMN-201), `unavailable` (503 with Retry-After).
+            Of a record: `no_start_time`, `wrong_type` (of `field`), `unknown_field`.
+        id: Of the recording or call-log record; None for any.
+        times: Answers after which the fault is over; None for never.
+        retry_after: Seconds in Retry-After of `unavailable`.
+        location: Where `redirect_foreign` leads.
+        field: Of the record whose type `wrong_type` changes.
+    """
+
+    on: AnswerOf | Literal["record"]
+    kind: AnswerKind | RecordKind
+    id: str | None = None
+    times: int | None = None
+    retry_after: int = 1
+    location: str = "https://files.example.net/recording"
+    field: str = "duration"
+
+    def __post_init__(self) -> None:
+        if self.on not in (*get_args(AnswerOf), "record"):
+            raise ValueError(f"on must be one of {(*get_args(AnswerOf), 'record')}, got {self.on!r}")
+        if self.times is not None and self.times < 1:
+            raise ValueError(f"times must be at least 1, or None for always, got {self.times}")
+        kinds = get_args(RecordKind if self.on == "record" else AnswerKind)
+        if self.kind not in kinds:
+            raise ValueError(f"kind of a fault on {self.on} must be one of {kinds}, got {self.kind!r}")
+
+
+class Faults:
+    """The faults that are switched on; the first that fits is taken."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._active: list[tuple[Fault, int | None]] = []
+
+    def add(self, fault: Fault) -> None:
+        with self._lock:
+            self._active.append((fault, fault.times))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._active.clear()
+
+    def active(self) -> tuple[Fault, ...]:
+        with self._lock:
+            return tuple(fault for fault, _ in self._active)
+
+    def take(self, on: str, identifier: str | None) -> Fault | None:
+        """The fault for one answer, which uses up one of its times."""
+        with self._lock:
+            for position, (fault, left) in enumerate(self._active):
+                if fault.on == on and fault.id in {None, identifier}:
+                    if left == 1:
+                        del self._active[position]
+                    elif left is not None:
+                        self._active[position] = (fault, left - 1)
+                    return fault
+        return None
+
+
+class _TruncatedResponse(Response):
+    """Announces the whole length, sends half of the body and ends the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        # Returning with more_body announced makes the server close the connection.
+
+
+def _partial(whole: Response) -> Response:
+    half = bytes(whole.body)[: len(whole.body) // 2]
+    headers = {"Content-Type": whole.headers["content-type"]}
+    headers["Content-Range"] = f"bytes 0-{len(half) - 1}/{len(whole.body)}"
+    return Response(half, 206, headers)
+
+
+def _truncated(whole: Response) -> Response:
+    return _TruncatedResponse(bytes(whole.body), whole.status_code, dict(whole.headers))
+
+
+def bad_answer(fault: Fault, whole: Callable[[], Response], resource: str, same_host_url: str) -> Response:
+    """The answer of a fault on an operation.
+
+    Args:
+        fault: Whose kind is one of an operation's.
+        whole: Makes the answer that would have been given.
+        resource: Path parameter that `not_found` names.
+        same_host_url: Where `redirect` leads.
+
+    Raises:
+        ApiError: For the kinds that are errors.
+    """
+    if fault.kind == "not_found":
+        raise not_found(resource)
+    if fault.kind == "error":
+        raise ApiError(500, "CMN-201", "Service Temporary Unavailable")
+    if fault.kind == "unavailable":
+        raise ApiError(503, "CMN-201", "Service Temporary Unavailable", headers={"Retry-After": str(fault.retry_after)})
+    answers: Mapping[str, Callable[[], Response]] = {
+        "html": lambda: HTMLResponse("<!doctype html><title>Maintenance</title><p>We will be back soon."),
+        "json": lambda: Response('{"message":"Not what was asked for"}', media_type="application/json;charset=utf-8"),
+        "empty": lambda: Response(b"", media_type=whole().headers["content-type"]),
+        "truncated": lambda: _truncated(whole()),
+        "partial": lambda: _partial(whole()),
+        "redirect": lambda: RedirectResponse(same_host_url, 302),
+        "redirect_foreign": lambda: RedirectResponse(fault.location, 302),
+    }
+    return answers[fault.kind]()
+
+
+def spoil_record(fault: Fault, record: dict[str, Any]) -> None:
+    """Applies a fault on a record to its JSON."""
+    if fault.kind == "no_start_time":
+        del record["startTime"]
+    elif fault.kind == "wrong_type":
+        record[fault.field] = 42 if isinstance(record.get(fault.field), str) else "forty-two"
+    else:
+        record["sandboxUnknownField"] = {"nested": [1, 2, 3]}

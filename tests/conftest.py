@@ -1,0 +1,43 @@
+"""Fixtures that every area of the tests shares."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sandbox.ringcentral import Sandbox, SandboxConfig, run_sandbox
+
+# Airflow reads its configuration when it is first imported, and every test process needs a database of its own.
+_AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="voxlake-airflow-")
+_PROJECT = Path(__file__).resolve().parents[1]
+os.environ |= {
+    "AIRFLOW_HOME": _AIRFLOW_HOME.name,
+    "AIRFLOW__CORE__DAGS_FOLDER": str(_PROJECT / "dags"),
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(_PROJECT / "plugins"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_AIRFLOW_HOME.name}/airflow.db",
+}
+
+StartSandbox = Callable[[SandboxConfig], Sandbox]
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def start_sandbox() -> Iterator[StartSandbox]:
+    """Starts any number of sandboxes, which all end with the test."""
+    with ExitStack() as running:
+        yield lambda config: running.enter_context(run_sandbox(config))
+
+
+@pytest.fixture
+def sandbox(start_sandbox: StartSandbox) -> Sandbox:
+    """A RingCentral look-alike whose time stands at noon of 2026-03-04, UTC."""
+    return start_sandbox(SandboxConfig(now=NOON))

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+# Every DAG by its file: one that nobody lists here is one that nobody meant to ship.
+DAGS = {"ringcentral_recordings.py": "ringcentral_recordings"}
+
+HEAVY = ("pyarrow", "pandas", "numpy", "av", "boto3", "duckdb", "cryptography")
+
+
+@pytest.fixture(scope="module")
+def dags() -> dict[str, Any]:
+    bag = DagBag(PROJECT / "dags")
+    assert bag.import_errors == {}
+    return dict(bag.dags)
+
+
+@pytest.fixture(scope="module")
+def pools() -> dict[str, Any]:
+    named: dict[str, Any] = json.loads((PROJECT / "include" / "pools.json").read_text())
+    return named
+
+
+def test_every_dag_is_listed(dags: dict[str, Any]) -> None:
+    assert {Path(dag.fileloc).name: dag_id for dag_id, dag in dags.items()} == DAGS
+    assert {file.name for file in (PROJECT / "dags").glob("*.py")} == set(DAGS)
+
+
+def test_every_pool_that_a_task_names_is_created(dags: dict[str, Any], pools: dict[str, Any]) -> None:
+    # A task in a pool that is not there stays scheduled for ever: Airflow only warns.
+    named = {task.pool for dag in dags.values() for task in dag.tasks}
+    assert named <= {"default_pool", *pools}
+    assert set(pools) <= named, "a pool that no task uses"
+
+
+def test_every_pool_has_what_airflow_imports(pools: dict[str, Any]) -> None:
+    for name, pool in pools.items():
+        assert set(pool) == {"slots", "description", "include_deferred"}, name
+        assert pool["slots"] >= 1, name
+
+
+@pytest.mark.parametrize("dag_id", DAGS.values())
+def test_a_dag_documents_itself_and_begins_with_what_to_do_when_it_fails(dags: dict[str, Any], dag_id: str) -> None:
+    summary, _, card = dags[dag_id].doc_md.partition("\n")
+    assert summary.endswith(".")
+    assert card.lstrip().startswith("**When it fails**")
+    for line in ("Source", "Rate limit", "Schedule", "Output", "Run again"):
+        assert f"| {line} |" in card
+    for task_id in ("publish", "extract", "land"):
+        assert f"`{task_id}`" in card
+
+
+def test_recordings_run_by_data_interval_and_never_catch_up_by_themselves(dags: dict[str, Any]) -> None:
+    dag = dags["ringcentral_recordings"]
+    assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"
+    assert (dag.timetable.expression, str(dag.timetable.timezone)) == ("0 * * * *", "UTC")
+    assert dag.catchup is False
+    assert {task.retries for task in dag.tasks} == {3}
+    assert {type(task.retry_policy).__name__ for task in dag.tasks} == {"ArchiveRetryPolicy"}
+
+
+def test_media_and_audio_work_waits_in_pools_of_its_own(dags: dict[str, Any]) -> None:
+    pools = {task.task_id: task.pool for task in dags["ringcentral_recordings"].tasks}
+    assert pools == {
+        "extract": "ringcentral_api",
+        "land": "default_pool",
+        "session.download": "ringcentral_media",
+        "session.merge": "audio",
+        "publish": "default_pool",
+    }
+
+
+@pytest.mark.parametrize("file", DAGS)
+def test_parsing_a_dag_imports_nothing_heavy(file: str) -> None:
+    program = (
+        f"import sys; import airflow.sdk; before = set(sys.modules); sys.path.insert(0, {str(PROJECT / 'dags')!r})\n"
+        f"import {file.removesuffix('.py')}\n"
+        f"print(sorted((set(sys.modules) - before) & set({HEAVY!r})))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
