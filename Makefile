@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Where this is set, every start of Python compiles all of Airflow anew, which takes longer than the work itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install install-dev demo up test lint docs lock clean
 
@@ -35,7 +37,16 @@ demo: install ## the whole pipeline on this machine, against a sandbox, with a r
 	@python -m sandbox.demo
 
 up: install ## Airflow with the connection and the lake of the environment or .env, until Ctrl-C
-	@python -m sandbox.up
+	@set -a; if [ -f .env ]; then . ./.env; fi; set +a; set -m; \
+	export AIRFLOW_HOME="$${AIRFLOW_HOME:-$(CURDIR)/.airflow}" \
+	  AIRFLOW__CORE__DAGS_FOLDER="$(CURDIR)/dags" AIRFLOW__CORE__PLUGINS_FOLDER="$(CURDIR)/plugins" \
+	  AIRFLOW__CORE__LOAD_EXAMPLES=False AIRFLOW__CORE__TEST_CONNECTION=Enabled; \
+	if [ -z "$$AIRFLOW_CONN_RINGCENTRAL_DEFAULT" ]; then \
+	  echo "AIRFLOW_CONN_RINGCENTRAL_DEFAULT is not set: copy .env.example to .env and fill it in," ; \
+	  echo "or create the connection ringcentral_default (type RingCentral) in the UI, under Admin, Connections." ; \
+	fi; \
+	airflow db migrate && airflow pools import include/pools.json || exit 1; \
+	airflow standalone & pid=$$!; trap "kill -TERM -- -$$pid" INT TERM; wait $$pid
 
 test: install-dev ## all tests, with line coverage
 	@python -m pytest -n 2 --dist loadgroup --cov --cov-report=term

@@ -42,7 +42,9 @@ class AirflowStandalone:
             api, scheduler_logs, triggerer_logs = (_free_port(sockets) for _ in range(3))
         self.url = f"http://127.0.0.1:{api}"
         # Nothing of an Airflow that the caller has set up for other purposes may leak in.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        # Without compiled modules each of the many processes would compile all of Airflow for itself.
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         self.environment = {
             **inherited,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -138,15 +140,13 @@ class AirflowStandalone:
         if self._process is None:
             return
         process, self._process = self._process, None
-        # To all at once, as Ctrl-C does: `standalone` itself passes nothing on when it is terminated.
-        _signal_group(process.pid, signal.SIGINT)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            _signal_group(process.pid, signal.SIGTERM)
+        # To all at once: `standalone` passes nothing on when it is terminated, and hangs when all are interrupted.
+        alive = _signal_group(process.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        while _group_lives(process.pid) and time.monotonic() < deadline:
+        while alive and time.monotonic() < deadline:
             time.sleep(0.1)
+            process.poll()
+            alive = _signal_group(process.pid, 0)
         _signal_group(process.pid, signal.SIGKILL)
         process.wait()
 
@@ -176,16 +176,10 @@ def _free_port(sockets: ExitStack) -> int:
     return port
 
 
-def _signal_group(group: int, signal_number: int) -> None:
+def _signal_group(group: int, signal_number: int) -> bool:
+    """Whether there was anybody left to signal; signal 0 only asks."""
     try:
         os.killpg(group, signal_number)
-    except ProcessLookupError:
-        return
-
-
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
     except ProcessLookupError:
         return False
     return True

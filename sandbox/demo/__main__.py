@@ -54,7 +54,7 @@ def main() -> int:
         with airflow:
             _say(started, f"Airflow at {airflow.url}")
             states = _watch(airflow, started)
-        done_requests = requests.get(f"{sandbox['platform_url']}/sandbox/requests", timeout=30).json()["requests"]
+        done_requests = requests.get(f"{sandbox['platform_url']}/sandbox/requests", timeout=30).json()
     _say(started, "Airflow and the sandbox are stopped")
     whole = print_report(folder / "lake", done_requests, days)
     return 0 if whole and set(states) == {"success"} else 1

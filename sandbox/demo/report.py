@@ -73,10 +73,9 @@ def print_report(lake: Path, requests: Sequence[dict[str, Any]], days: tuple[dat
     example = duckdb.sql(
         f"select audio_path, duration_ms, len(recording_ids) from read_parquet('{lake}/tables/sessions/**/*.parquet') "  # noqa: S608 - the demo's own folder
         "order by len(recording_ids) desc, telephony_session_id limit 1"
-    ).fetchone()
-    if example is not None:
-        path, length, parts = example
-        print("\nAudio: one file a recording in audio/recordings/, one file a conversation in audio/sessions/, e.g.")
+    ).fetchall()
+    print("\nAudio: one file a recording in audio/recordings/, one file a conversation in audio/sessions/, e.g.")
+    for path, length, parts in example:
         print(f"  {lake / path}  ({length / 1000:.1f} s, {parts} recordings in the order they happened)")
     _print_requests(requests)
     return not problems

@@ -20,8 +20,14 @@ log = logging.getLogger(__name__)
 
 @hookimpl
 def on_starting(component: Any) -> None:
-    """Called by Airflow in every process that runs a job; `component` is the job, before it knows which it is."""
-    if sys.argv[1:2] == ["scheduler"]:
+    """Called by Airflow when a process begins to run a job or a task.
+
+    Args:
+        component: A `Job`, before it knows of which kind it is, or the mark of a task.
+    """
+    from airflow.jobs.job import Job
+
+    if isinstance(component, Job) and sys.argv[1:2] == ["scheduler"]:
         create_missing_pools(project_root() / "include" / "pools.json")
         import_for_tasks()
 
@@ -48,4 +54,7 @@ def import_for_tasks() -> None:
 
     LocalExecutor forks a process for every task, and a fork has what its parent imported: a second a task is saved.
     """
+    # pyarrow imports pandas when it makes its first array, if pandas is there.
+    import pandas  # noqa: F401 - for its effect
+
     import voxlake.airflow.steps  # noqa: F401 - for its effect
