@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from sandbox.ringcentral import Sandbox, SandboxConfig, run_sandbox
+from voxlake.lake.s3 import S3Storage
 
 # Airflow reads its configuration when it is first imported, and every test process needs a database of its own.
 _AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="voxlake-airflow-")
@@ -41,3 +45,28 @@ def start_sandbox() -> Iterator[StartSandbox]:
 def sandbox(start_sandbox: StartSandbox) -> Sandbox:
     """A RingCentral look-alike whose time stands at noon of 2026-03-04, UTC."""
     return start_sandbox(SandboxConfig(now=NOON))
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """An S3 protocol server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_storage(s3_endpoint: str) -> S3Storage:
+    """An empty lake in S3."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    )
+    bucket = f"lake-{uuid.uuid4().hex}"
+    client.create_bucket(Bucket=bucket)
+    return S3Storage(client, bucket, "a/prefix")

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from end_to_end.conftest import CONFIG, RunDag, rows
+
+from sandbox.ringcentral import Sandbox, SandboxConfig
+from voxlake.airflow.lake import open_lake
+from voxlake.lake.schemas import TABLES, Table
+from voxlake.lake.storage import Storage
+from voxlake.settings import get_settings
+
+END = datetime(2026, 3, 4, 12, tzinfo=UTC)
+START = END - timedelta(hours=24)
+
+# When something was done, not what.
+OF_THE_RUN = {"extracted_at", "downloaded_at", "merged_at"}
+
+
+def content(lake: Storage, table: Table) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in row.items() if name not in OF_THE_RUN} for row in rows(lake, table, START, END)
+    ]
+
+
+def test_a_lake_in_s3_gets_the_same_tables_and_the_same_audio(
+    start_sandbox: Callable[[SandboxConfig], Sandbox],
+    run_dag: RunDag,
+    lake: Storage,
+    s3_endpoint: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sandbox = start_sandbox(CONFIG)
+    window = {"start": START.isoformat(), "end": END.isoformat()}
+    assert run_dag(sandbox, **window).state == "success"
+
+    bucket = f"lake-{uuid.uuid4().hex}"
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=s3_endpoint, **keys).create_bucket(Bucket=bucket)
+    connection = {"conn_type": "aws", "login": "test", "password": "test"}
+    extra = {"endpoint_url": s3_endpoint, "region_name": "us-east-1"}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection | {"extra": extra}))
+    monkeypatch.setenv("VOXLAKE_LAKE_URL", f"s3://{bucket}/archive")
+    get_settings.cache_clear()
+    in_s3 = open_lake()
+    assert in_s3.url == f"s3://{bucket}/archive"
+    assert run_dag(sandbox, **window).state == "success"
+
+    for table in TABLES:
+        local = content(lake, table)
+        assert local, table.name
+        assert content(in_s3, table) == local, table.name
+    audio = list(lake.list("audio"))
+    assert list(in_s3.list("audio")) == audio
+    assert all(in_s3.read(path).data == lake.read(path).data for path in audio)
