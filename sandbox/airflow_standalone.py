@@ -28,7 +28,7 @@ class AirflowStartError(RuntimeError):
 class AirflowStandalone:
     """Scheduler, DAG processor, triggerer and API server of a folder of their own, on free ports.
 
-    `prepare` makes the database, the pools and the DAGs known to it. Entering the context starts Airflow and waits until
+    `prepare` makes the database with the pools and the DAGs in it. Entering the context starts Airflow and waits until
     the API server answers; leaving it ends every process that was started.
 
     Args:

@@ -22,6 +22,8 @@ import requests
 from sandbox.airflow_standalone import PROJECT, AirflowStandalone
 from sandbox.demo.report import print_report
 
+# Of how many hourly runs the progress is told.
+PROGRESS_STEP = 4
 DAG_ID = "ringcentral_recordings"
 # Ten requests a second instead of RingCentral's ten a minute, so that the demo shows the pipeline and not the waiting.
 SANDBOX = ("--port", "0", "--media-port", "0", "--calls-per-day", "40", "--format", "mixed", "--heavy", "600/60")
@@ -53,7 +55,7 @@ def main() -> int:
         _say(started, "starting Airflow (scheduler with LocalExecutor, DAG processor, triggerer, API server) …")
         with airflow:
             _say(started, f"Airflow at {airflow.url}")
-            states = _watch(airflow, started)
+            states = _watch(airflow, folder / "lake", started)
         done_requests = requests.get(f"{sandbox['platform_url']}/sandbox/requests", timeout=30).json()
     _say(started, "Airflow and the sandbox are stopped")
     whole = print_report(folder / "lake", done_requests, days)
@@ -92,17 +94,23 @@ def _backfill(airflow: AirflowStandalone, days: tuple[datetime, datetime], start
     airflow.cli("backfill", "create", *arguments)
 
 
-def _watch(airflow: AirflowStandalone, started: float) -> Counter[str]:
+def _watch(airflow: AirflowStandalone, lake: Path, started: float) -> Counter[str]:
     """Shows the progress of the runs until all have ended; their states."""
-    shown = ""
+    shown = -1
     while True:
         runs = airflow.get(f"/dags/{DAG_ID}/dagRuns", limit=100)["dag_runs"]
         states = Counter(run["state"] for run in runs)
         ended = states["success"] + states["failed"]
-        progress = f"{ended} of {len(runs)} hourly runs done, {states['failed']} failed"
-        if progress != shown:
-            _say(started, progress)
-            shown = progress
+        if ended >= shown + PROGRESS_STEP or ended == len(runs):
+            recordings, sessions = (
+                len(list((lake / "audio").glob(f"{kind}/*/*/*"))) for kind in ("recordings", "sessions")
+            )
+            _say(
+                started,
+                f"{ended} of {len(runs)} hourly runs done, {states['failed']} failed; "
+                f"the lake has {recordings} recordings and {sessions} merged sessions",
+            )
+            shown = ended
         if runs and ended == len(runs):
             return states
         time.sleep(1)
