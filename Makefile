@@ -40,13 +40,16 @@ up: install ## Airflow with the connection and the lake of the environment or .e
 	@set -a; if [ -f .env ]; then . ./.env; fi; set +a; set -m; \
 	export AIRFLOW_HOME="$${AIRFLOW_HOME:-$(CURDIR)/.airflow}" \
 	  AIRFLOW__CORE__DAGS_FOLDER="$(CURDIR)/dags" AIRFLOW__CORE__PLUGINS_FOLDER="$(CURDIR)/plugins" \
-	  AIRFLOW__CORE__LOAD_EXAMPLES=False AIRFLOW__CORE__TEST_CONNECTION=Enabled; \
+	  AIRFLOW__CORE__LOAD_EXAMPLES=False AIRFLOW__CORE__TEST_CONNECTION=Enabled \
+	  AIRFLOW__API__HOST="$${AIRFLOW__API__HOST:-127.0.0.1}"; \
 	if [ -z "$$AIRFLOW_CONN_RINGCENTRAL_DEFAULT" ]; then \
 	  echo "AIRFLOW_CONN_RINGCENTRAL_DEFAULT is not set: copy .env.example to .env and fill it in," ; \
 	  echo "or create the connection ringcentral_default (type RingCentral) in the UI, under Admin, Connections." ; \
 	fi; \
 	airflow db migrate && airflow pools import include/pools.json || exit 1; \
-	airflow standalone & pid=$$!; trap "kill -TERM -- -$$pid" INT TERM; wait $$pid
+	echo "The UI comes up at http://localhost:$${AIRFLOW__API__PORT:-8080}; user admin, password in"; \
+	echo "$$AIRFLOW_HOME/simple_auth_manager_passwords.json.generated. Ctrl-C ends it."; \
+	airflow standalone & pid=$$!; trap "kill -TERM -- -$$pid; wait $$pid; exit 0" INT TERM; wait $$pid
 
 test: install-dev ## all tests, with line coverage
 	@python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
