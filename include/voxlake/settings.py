@@ -25,7 +25,8 @@ def project_root() -> Path:
 class Settings(BaseSettings):
     """The settings; `docs/settings.md` is generated from the descriptions below."""
 
-    model_config = SettingsConfigDict(env_prefix="VOXLAKE_", frozen=True)
+    # An empty variable is what a compose file makes of one that is not set.
+    model_config = SettingsConfigDict(env_prefix="VOXLAKE_", env_ignore_empty=True, frozen=True)
 
     lake_url: str = Field(
         default_factory=lambda: str(project_root() / "lake"),

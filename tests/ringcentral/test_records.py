@@ -85,6 +85,18 @@ def test_every_field_without_a_column_is_in_extra_and_no_other() -> None:
     }
 
 
+def test_extra_takes_any_text_that_json_can_hold() -> None:
+    call, _, _ = parse(record(note="Ann \ud83d 😀 ä"))
+    assert call["extra"].isascii()
+    assert json.loads(call["extra"])["note"] == "Ann \ud83d 😀 ä"
+    assert to_arrow(CALLS, [call])["extra"].to_pylist() == [call["extra"]]
+
+
+def test_names_keep_their_letters() -> None:
+    call, _, _ = parse(record(**{"from": {"name": "Änne 😀"}}))
+    assert to_arrow(CALLS, [call])["from_name"].to_pylist() == ["Änne 😀"]
+
+
 def test_seconds_serve_where_there_are_no_milliseconds() -> None:
     value = record()
     del value["durationMs"]
@@ -168,7 +180,8 @@ def test_the_account_of_the_page_serves_where_the_record_names_none() -> None:
         ({"legs": [leg(), leg(startTime="soon")]}, r'legs\[1\].startTime: expected an ISO 8601 time.*got "soon"'),
         ({"legs": [leg(billing={"costIncluded": "much"})]}, r"legs\[0\].billing.costIncluded: expected a number"),
         ({"shortRecording": "yes"}, "shortRecording: expected true or false"),
-        ({"result": "x" * 500 and ["x" * 500]}, "result: expected text, got .{1,90}$"),
+        ({"from": {"name": "Ann \ud83d"}}, r"from.name: expected text in Unicode, got half of a surrogate pair"),
+        ({"result": ["x" * 500]}, "result: expected text, got .{1,90}$"),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else None,
 )

@@ -23,7 +23,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "voxlake.airflow.hook.RingCentralHook",
                 "hook-name": "RingCentral",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["port", "schema", "extra"],
+                    "hidden-fields": ["port", "schema"],
                     "relabeling": {"host": "Server URL", "login": "Client ID", "password": "Client secret"},
                     "placeholders": {"host": "https://platform.ringcentral.com"},
                 },

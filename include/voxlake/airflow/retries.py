@@ -56,7 +56,6 @@ def connection_errors_in_airflow_terms(conn_id: str) -> Iterator[None]:
     try:
         yield
     except RateLimitedError as error:
-        wait = timedelta(seconds=error.retry_after if error.retry_after is not None else 60)
-        raise AirflowRescheduleException(datetime.now(UTC) + wait) from error
+        raise AirflowRescheduleException(datetime.now(UTC) + timedelta(seconds=error.retry_after)) from error
     except (LoginRefusedError, PermissionDeniedError) as error:
         raise AirflowFailException(f"Connection {conn_id}: {error}") from error

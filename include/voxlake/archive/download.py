@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voxlake.archive.plan import SessionRef, read_recordings
-from voxlake.audio.probe import NotAudioError, probe
+from voxlake.audio.probe import AudioProperties, NotAudioError, probe
 from voxlake.lake import layout, tables
 from voxlake.lake.schemas import RECORDINGS
 from voxlake.lake.storage import Storage
@@ -107,6 +107,18 @@ def held_audio(storage: Storage, row: Row) -> str | None:
     return next((path for path in paths if storage.version(path) is not None), None)
 
 
+def probe_held(file: Path, path: str) -> AudioProperties:
+    """The properties of audio, at hand as `file`, that has `path` in the lake.
+
+    Raises:
+        NotAudioError: It is damaged; the text names it by its path, as the file is mostly a scratch file.
+    """
+    try:
+        return probe(file)
+    except NotAudioError as error:
+        raise NotAudioError(str(error).replace(str(file), path)) from None
+
+
 def _download(client: RingCentralClient, storage: Storage, row: Row) -> Row:
     if row["content_uri"] is None:
         return {"status": "failed", "error": "the call log names the recording, but no contentUri to fetch it from"}
@@ -121,7 +133,7 @@ def _download(client: RingCentralClient, storage: Storage, row: Row) -> Row:
 
 
 def _describe(file: Path, path: str, sha256: str | None = None) -> Row:
-    properties = probe(file)
+    properties = probe_held(file, path)
     if sha256 is None:
         with file.open("rb") as audio:
             sha256 = hashlib.file_digest(audio, "sha256").hexdigest()

@@ -79,14 +79,18 @@ def land_call_log(storage: Storage, raw_folders: Sequence[str]) -> Landed:
 
 
 def _read_page(storage: Storage, path: str) -> dict[str, Any]:
-    page = json.loads(gzip.decompress(storage.read(path).data))
+    try:
+        page = json.loads(gzip.decompress(storage.read(path).data))
+    except ValueError:
+        page = None
     if not isinstance(page, dict) or not isinstance(page.get("records"), list):
         raise ValueError(f"{path}: expected a JSON object with a list `records`")
     return page
 
 
 def _set_aside(storage: Storage, path: str, rejected: Sequence[RejectedRecord]) -> None:
-    lines = [json.dumps({"reason": item.reason, "record": item.record}, ensure_ascii=False) for item in rejected]
+    # As ASCII: JSON may hold half of a surrogate pair, which UTF-8 cannot say.
+    lines = [json.dumps({"reason": item.reason, "record": item.record}) for item in rejected]
     storage.put(path, gzip.compress("\n".join(lines).encode() + b"\n", mtime=0))
     for item in rejected:
         record_id = item.record.get("id") if isinstance(item.record, dict) else None

@@ -12,10 +12,9 @@ from typing import Any
 import pyarrow.compute as pc
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
-from voxlake.archive.download import held_audio
-from voxlake.archive.plan import SessionRef, read_recordings
+from voxlake.archive.download import held_audio, probe_held
+from voxlake.archive.plan import SessionRef, days_around, read_recordings
 from voxlake.audio.merge import merge, plan_merge
-from voxlake.audio.probe import probe
 from voxlake.lake import layout, tables
 from voxlake.lake.schemas import CALLS, LEGS, SESSIONS
 from voxlake.lake.storage import Storage, VersionConflictError
@@ -50,11 +49,11 @@ def merge_session(storage: Storage, session: SessionRef, run_id: str) -> str | N
     if not held:
         log.warning("session %s: no recording is held, nothing to merge", session_id)
         return None
-    calls, legs = _calls_of(storage, session, recordings)
+    calls, legs = _calls_of(storage, session_id, recordings)
     speakers = [_speaker(row, calls, legs) for row, _ in held]
     with ExitStack() as stack:
         parts = [stack.enter_context(storage.local_copy(path)) for _, path in held]
-        properties = [probe(part) for part in parts]
+        properties = [probe_held(part, path) for part, (_, path) in zip(parts, held, strict=True)]
         plan = plan_merge(properties)
         scratch = stack.enter_context(storage.scratch(plan.suffix))
         result = merge(parts, scratch, titles=[_title(speaker) for speaker in speakers])
@@ -62,6 +61,8 @@ def merge_session(storage: Storage, session: SessionRef, run_id: str) -> str | N
             sha256 = hashlib.file_digest(audio, "sha256").hexdigest()
         size_bytes = scratch.stat().st_size
         path = layout.session_audio(session_id, recordings[0]["start_time"].date(), plan.content_type)
+        # Taken before: a merge that replaces our file begins after it, so its row is the newer one too.
+        merged_at = datetime.now(UTC)
         storage.publish_if(scratch, path, versions[plan.content_type])
     ends = (
         row["start_time"] + timedelta(milliseconds=part.duration_ms)
@@ -89,7 +90,7 @@ def merge_session(storage: Storage, session: SessionRef, run_id: str) -> str | N
         "size_bytes": size_bytes,
         "sha256": sha256,
         "duration_ms": result.properties.duration_ms,
-        "merged_at": datetime.now(UTC),
+        "merged_at": merged_at,
     }
     storage.put(layout.outcome(run_id, "merge", session_id), tables.to_parquet(tables.to_arrow(SESSIONS, [row])))
     log.info("session %s: %d of %d recordings in %s (%s)", session_id, len(held), len(recordings), path, result.method)
@@ -99,27 +100,29 @@ def merge_session(storage: Storage, session: SessionRef, run_id: str) -> str | N
 def _look(storage: Storage, session: SessionRef) -> tuple[dict[str, str | None], list[Row]]:
     """The versions of the session's file by content type, and its recordings, read in this order.
 
-    The order is what makes the merge safe: whoever replaces the file after our look makes our own write fail.
+    The order is what makes the merge safe: whoever replaces the file after our look makes our own write fail. And we
+    look for all that is there, on days that our plan did not know as well, lest our file replace one that has more.
     """
     session_id, day = session.telephony_session_id, session.days[0]
+    days = days_around(session.days)
     while True:
         versions = {
             kind: storage.version(layout.session_audio(session_id, day, kind)) for kind in layout.AUDIO_SUFFIXES
         }
-        recordings = read_recordings(storage, [session_id], session.days).get(session_id, [])
+        recordings = read_recordings(storage, [session_id], days).get(session_id, [])
         if not recordings or recordings[0]["start_time"].date() == day:
             return versions, recordings
         day = recordings[0]["start_time"].date()
 
 
 def _calls_of(
-    storage: Storage, session: SessionRef, recordings: Sequence[Row]
+    storage: Storage, session_id: str, recordings: Sequence[Row]
 ) -> tuple[list[Row], dict[tuple[str, int], Row]]:
     """The session's call-log records by start, and the legs that carry its recordings by call id and index."""
     # A recording may start on the day after its call did.
-    days = {day - timedelta(days=shift) for day in session.days for shift in (0, 1)}
+    days = {row["start_time"].date() - timedelta(days=shift) for row in recordings for shift in (0, 1)}
     call_ids = [row["call_id"] for row in recordings]
-    of_session = (pc.field("telephony_session_id") == session.telephony_session_id) | pc.field("call_id").isin(call_ids)
+    of_session = (pc.field("telephony_session_id") == session_id) | pc.field("call_id").isin(call_ids)
     calls = tables.read(storage, CALLS, days, of_session).to_pylist()
     legs = tables.read(storage, LEGS, days, pc.field("call_id").isin(call_ids)).to_pylist()
     calls.sort(key=lambda call: (call["start_time"], call["call_id"]))

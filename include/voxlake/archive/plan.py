@@ -59,8 +59,7 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
     """
     if not sessions:
         return []
-    # A session that crosses midnight has recordings on the day before or after those we were told of.
-    days = {day + timedelta(days=shift) for known in sessions.values() for day in known for shift in (-1, 0, 1)}
+    days = days_around(day for known in sessions.values() for day in known)
     merged = read_merged(storage, sessions, days)
     unfinished = [
         (rows, session)
@@ -79,10 +78,21 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
     ]
 
 
+def days_around(days: Iterable[date]) -> set[date]:
+    """The days and their neighbours: a session that crosses midnight has recordings on either side of it."""
+    return {day + timedelta(days=shift) for day in days for shift in (-1, 0, 1)}
+
+
 def read_merged(storage: Storage, sessions: Iterable[str], days: Iterable[date]) -> dict[str, list[str]]:
     """The recordings in the merged file of each session that has one, as they play."""
     rows = tables.read(storage, SESSIONS, days, _of(sessions)).to_pylist()
-    return {row["telephony_session_id"]: row["recording_ids"] for row in rows}
+    merged: dict[str, list[str]] = {}
+    for row in rows:
+        # Where the first recording of a session landed last, on the day before, the row of the shorter file is still on
+        # the day after.
+        session = row["telephony_session_id"]
+        merged[session] = max(merged.get(session, []), row["recording_ids"], key=len)
+    return merged
 
 
 def read_recordings(storage: Storage, sessions: Iterable[str], days: Iterable[date]) -> dict[str, list[Row]]:

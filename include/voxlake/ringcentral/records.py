@@ -153,7 +153,8 @@ def _read(source: Mapping[str, Any], tree: _Tree, *, path: str = "", without: tu
     seconds = row.pop(_SECONDS, None)
     if seconds is not None:
         row.setdefault("duration_ms", seconds * 1000)
-    row["extra"] = json.dumps(extra, ensure_ascii=False, separators=(",", ":")) if extra else None
+    # In ASCII: JSON may hold half of a surrogate pair, which no column can.
+    row["extra"] = json.dumps(extra, separators=(",", ":")) if extra else None
     return row
 
 
@@ -183,6 +184,11 @@ def _take(source: Mapping[str, Any], tree: _Tree, row: Row, path: str, without: 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise InvalidRecordError(f"expected text, got {_show(value)}")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidRecordError(f"expected text in Unicode, got half of a surrogate pair: {value!a}") from None
     return value
 
 

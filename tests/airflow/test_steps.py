@@ -1,0 +1,178 @@
+"""The steps as the tasks call them: with a connection of the environment, over HTTP, into a local lake."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+
+from sandbox.ringcentral import CallMix, Fault, QuotaLimit, Sandbox, SandboxConfig
+from sandbox.ringcentral.config import Group
+from tests.airflow.conftest import Connect
+from tests.conftest import NOON, StartSandbox
+from voxlake.airflow import steps
+from voxlake.archive.download import RecordingsFailedError
+from voxlake.archive.publish import SessionsFailedError
+
+START = NOON - timedelta(hours=2)
+MIX = CallMix(calls_per_day=48, recorded_share=1, transferred_share=0, leg_seconds=(30, 31))
+QUOTAS: dict[Group, QuotaLimit] = {"heavy": QuotaLimit(6000), "auth": QuotaLimit(50)}
+
+CONTEXT: dict[str, Any] = {
+    "params": {"start": START.isoformat(), "end": NOON.isoformat()},
+    "run_id": "manual__1",
+    "ti": SimpleNamespace(try_number=1),
+}
+
+
+@pytest.fixture
+def ringcentral(start_sandbox: StartSandbox, connect: Connect) -> Sandbox:
+    """A company with few calls, each of one recording, as the connection `ringcentral_default`."""
+    sandbox = start_sandbox(SandboxConfig(now=NOON, mix=MIX, quotas=QUOTAS))
+    connect(sandbox.connection())
+    return sandbox
+
+
+@pytest.fixture
+def sessions(ringcentral: Sandbox) -> list[dict[str, Any]]:
+    """The sessions that `land` plans, in the order they began."""
+    planned = [session for batch in steps.land(steps.extract(CONTEXT), 1024) for session in batch]
+    assert len(planned) >= 3
+    return planned
+
+
+def recordings_of(session: dict[str, Any]) -> list[str]:
+    recordings: list[str] = session["recording_ids"]
+    return recordings
+
+
+def held(lake: Path) -> set[str]:
+    return {file.stem for file in (lake / "audio" / "recordings").rglob("*.mp3")}
+
+
+def test_the_steps_hand_each_other_what_archives_the_window(ringcentral: Sandbox, tmp_path: Path) -> None:
+    truth = ringcentral.truth(START, NOON)
+    wanted = {session.telephony_session_id for session in truth.sessions if session.recordings}
+
+    batches = steps.land(steps.extract(CONTEXT), max_batches=2)
+    for batch in batches:
+        steps.download(batch, CONTEXT)
+    merged = [path for batch in batches for path in steps.merge(batch, CONTEXT)]
+    steps.publish(batches, CONTEXT)
+
+    assert len(batches) == 2
+    assert {Path(path).stem for path in merged} == wanted
+    assert all((tmp_path / "lake" / path).is_file() for path in merged)
+    assert held(tmp_path / "lake") == {recording.id for recording in truth.recordings}
+    assert steps.land(steps.extract(CONTEXT), max_batches=2) == [], "nothing is left to do"
+
+
+def test_a_session_that_fails_does_not_hold_back_the_next(
+    ringcentral: Sandbox, sessions: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    [broken] = recordings_of(sessions[0])
+    ringcentral.faults.add(Fault("content", "html", id=broken))
+
+    with pytest.raises(RecordingsFailedError, match=f"recording {broken}: .*an HTML page"):
+        steps.download(sessions, CONTEXT)
+
+    assert held(tmp_path / "lake") == {recording for session in sessions[1:] for recording in recordings_of(session)}
+
+
+def test_all_that_failed_is_told_at_the_end(
+    ringcentral: Sandbox, sessions: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    broken = [recordings_of(session)[0] for session in (sessions[0], sessions[-1])]
+    for recording in broken:
+        ringcentral.faults.add(Fault("content", "html", id=recording))
+
+    with pytest.raises(ExceptionGroup, match=f"^2 of {len(sessions)} sessions failed") as raised:
+        steps.download(sessions, CONTEXT)
+
+    assert [type(error) for error in raised.value.exceptions] == [RecordingsFailedError] * 2
+    assert all(recording in str(error) for recording, error in zip(broken, raised.value.exceptions, strict=True))
+    assert len(held(tmp_path / "lake")) == len(sessions) - 2
+
+
+def test_publish_ends_the_run_failed_and_names_the_session(
+    ringcentral: Sandbox, sessions: list[dict[str, Any]]
+) -> None:
+    ringcentral.faults.add(Fault("content", "html", id=recordings_of(sessions[0])[0]))
+    with pytest.raises(RecordingsFailedError):
+        steps.download(sessions, CONTEXT)
+    steps.merge(sessions, CONTEXT)
+
+    with pytest.raises(SessionsFailedError, match=rf"1 of {len(sessions)} sessions .*\n  .*an HTML page") as raised:
+        steps.publish([sessions], CONTEXT)
+
+    assert sessions[0]["telephony_session_id"] in str(raised.value)
+
+
+def test_a_used_up_quota_stops_the_batch_at_once(start_sandbox: StartSandbox, connect: Connect, tmp_path: Path) -> None:
+    # One for the call log, one for the first recording.
+    sandbox = start_sandbox(SandboxConfig(now=NOON, mix=MIX, quotas={"heavy": QuotaLimit(2), "auth": QuotaLimit(50)}))
+    connect(sandbox.connection())
+    [sessions] = steps.land(steps.extract(CONTEXT), max_batches=1)
+
+    with pytest.raises(AirflowRescheduleException):
+        steps.download(sessions, CONTEXT)
+
+    assert len(sessions) >= 3
+    assert held(tmp_path / "lake") == set(recordings_of(sessions[0]))
+    assert [entry.status for entry in sandbox.requests if entry.group == "heavy"] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("granted", "missing"),
+    [
+        ({"app_scopes": ("ReadAccounts",)}, "ReadCallLog"),
+        ({"user_permissions": ("ReadCallLog",)}, "FullCompanyCallLog"),
+    ],
+)
+def test_a_call_log_that_may_not_be_read_fails_the_task_and_names_the_connection(
+    start_sandbox: StartSandbox, connect: Connect, granted: dict[str, Any], missing: str
+) -> None:
+    connect(start_sandbox(SandboxConfig(now=NOON, **granted)).connection())
+
+    with pytest.raises(AirflowFailException, match=rf"^Connection ringcentral_default: .* {missing} is missing"):
+        steps.extract(CONTEXT)
+
+
+def test_recordings_that_may_not_be_read_stop_the_batch_at_once(start_sandbox: StartSandbox, connect: Connect) -> None:
+    scopes = ("ReadAccounts", "ReadCallLog")
+    sandbox = start_sandbox(SandboxConfig(now=NOON, mix=MIX, quotas=QUOTAS, app_scopes=scopes))
+    connect(sandbox.connection())
+    [sessions] = steps.land(steps.extract(CONTEXT), max_batches=1)
+
+    with pytest.raises(AirflowFailException, match=r"^Connection ringcentral_default: .* ReadCallRecording is missing"):
+        steps.download(sessions, CONTEXT)
+
+    assert len(sessions) >= 3
+    assert [entry.status for entry in sandbox.requests if entry.group == "heavy"] == [200, 403]
+
+
+def test_a_refused_login_names_the_connection(ringcentral: Sandbox, connect: Connect) -> None:
+    connect(ringcentral.connection() | {"password": "not-the-secret-at-all"})
+
+    with pytest.raises(AirflowFailException, match=r"^Connection ringcentral_default: .*OAU-146") as raised:
+        steps.extract(CONTEXT)
+
+    assert "not-the-secret-at-all" not in str(raised.value)
+
+
+def test_sessions_of_which_nothing_is_held_are_skipped_by_the_merge(sessions: list[dict[str, Any]]) -> None:
+    with pytest.raises(AirflowSkipException, match="nothing to merge"):
+        steps.merge(sessions, CONTEXT)
+
+
+def test_without_a_plan_there_is_nothing_to_publish() -> None:
+    with pytest.raises(AirflowFailException, match="extract or land failed, so there is nothing to publish"):
+        steps.publish(None, CONTEXT)
+
+
+def test_a_window_without_calls_is_published_as_such() -> None:
+    steps.publish([], CONTEXT)

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from archived_day import (
+    CONFIG,
+    DAY,
+    Row,
+    content_requests,
+    downloads,
+    ids,
+    plan_session,
+    rows,
+    session_across_midnight,
+    session_with,
+    upsert,
+)
+
+from sandbox.ringcentral import Fault, QuotaLimit, Sandbox
+from sandbox.ringcentral.faults import AnswerKind
+from tests.archive.conftest import Connect
+from tests.conftest import StartSandbox
+from tests.ringcentral.scripted_server import Answer, ScriptedServer
+from voxlake.archive.download import RecordingsFailedError, download_session
+from voxlake.archive.plan import SessionRef
+from voxlake.lake import layout
+from voxlake.lake.local import LocalStorage
+from voxlake.lake.schemas import RECORDINGS
+from voxlake.lake.storage import Storage
+from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.errors import PermissionDeniedError, RateLimitedError
+
+
+def audio_path(recording_id: str, day: datetime = DAY) -> str:
+    return layout.recording_audio(recording_id, day.date(), "audio/mpeg")
+
+
+def held(storage: Storage) -> list[str]:
+    return list(storage.list("audio"))
+
+
+def of(found: list[Row], recording_id: str) -> Row:
+    (row,) = [row for row in found if row["recording_id"] == recording_id]
+    return row
+
+
+def change(storage: Storage, recording_id: str, **values: Any) -> None:
+    """Lands a recording once more, as if the call log told other things of it now."""
+    row = of(rows(storage, RECORDINGS), recording_id)
+    upsert(storage, RECORDINGS, row | {"extracted_at": row["extracted_at"] + timedelta(seconds=1), **values})
+
+
+def test_every_recording_is_fetched_once(sandbox: Sandbox, client: RingCentralClient, storage: Storage) -> None:
+    recordings = session_with(sandbox, 3).recordings
+    session = plan_session(client, storage, session_with(sandbox, 3))
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+
+    download_session(client, storage, session, "run", 1)
+
+    assert content_requests(sandbox) == ids(recordings)
+    outcomes = downloads(storage, "run", session)
+    for recording, row in zip(recordings, outcomes, strict=True):
+        content = sandbox.content_of(recording.id)
+        assert storage.read(row["audio_path"]).data == content
+        assert row["recording_id"] == recording.id
+        assert row["audio_path"] == audio_path(recording.id)
+        assert (row["status"], row["error"], row["attempts"]) == ("downloaded", None, 1)
+        assert (row["content_type"], row["codec"], row["sample_rate"], row["channels"]) == (
+            "audio/mpeg",
+            "mp3",
+            16_000,
+            1,
+        )
+        assert (row["size_bytes"], row["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+        assert abs(row["duration_ms"] - recording.duration_ms) <= 1
+        assert before <= row["downloaded_at"] <= datetime.now(UTC)
+    assert held(storage) == sorted(audio_path(recording.id) for recording in recordings)
+
+
+def test_what_is_published_is_not_fetched_again(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    session = plan_session(client, lake, session_with(sandbox, 2))
+    download_session(client, lake, session, "run", 1)
+    upsert(lake, RECORDINGS, *downloads(lake, "run", session))
+
+    download_session(client, lake, session, "another run", 1)
+
+    assert len(content_requests(sandbox)) == 2
+    assert downloads(lake, "another run", session) == []
+
+
+def test_audio_that_nobody_published_is_adopted(sandbox: Sandbox, client: RingCentralClient, storage: Storage) -> None:
+    first, second = ids(session_with(sandbox, 2).recordings)
+    session = plan_session(client, storage, session_with(sandbox, 2))
+    storage.put(audio_path(first), sandbox.content_of(first))
+    version = storage.version(audio_path(first))
+
+    download_session(client, storage, session, "run", 1)
+
+    assert content_requests(sandbox) == [second]
+    assert storage.version(audio_path(first)) == version
+    row = of(downloads(storage, "run", session), first)
+    assert (row["status"], row["audio_path"]) == ("downloaded", audio_path(first))
+    assert row["sha256"] == hashlib.sha256(sandbox.content_of(first)).hexdigest()
+    assert (row["codec"], row["size_bytes"]) == ("mp3", len(sandbox.content_of(first)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("html", "an HTML page"),
+        ("json", "JSON"),
+        ("empty", "an empty body"),
+        ("truncated", "broke off"),
+        ("error", "CMN-201"),
+    ],
+)
+def test_what_is_not_audio_is_not_stored_and_holds_no_other_recording_back(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage, kind: AnswerKind, reason: str
+) -> None:
+    first, second, third = ids(session_with(sandbox, 3).recordings)
+    session = plan_session(client, storage, session_with(sandbox, 3))
+    sandbox.faults.add(Fault("content", kind, id=second))
+
+    with pytest.raises(RecordingsFailedError, match=f"session {session.telephony_session_id}: recording {second}: "):
+        download_session(client, storage, session, "run", 1)
+
+    assert held(storage) == [audio_path(first), audio_path(third)]
+    outcomes = downloads(storage, "run", session)
+    assert [row["status"] for row in outcomes] == ["downloaded", "failed", "downloaded"]
+    row = of(outcomes, second)
+    assert reason in row["error"]
+    assert (row["audio_path"], row["sha256"], row["downloaded_at"]) == (None, None, None)
+
+    sandbox.faults.clear()
+    download_session(client, storage, session, "run", 2)
+
+    assert content_requests(sandbox) == [first, second, third, second]
+    assert [(row["status"], row["error"]) for row in downloads(storage, "run", session)] == [("downloaded", None)] * 3
+    assert of(downloads(storage, "run", session), second)["attempts"] == 2
+
+
+def test_a_body_that_only_begins_like_audio_is_not_stored(sandbox: Sandbox, connect: Connect, storage: Storage) -> None:
+    (recording_id,) = ids(session_with(sandbox, 1).recordings)
+    with ScriptedServer().running() as media:
+        client = connect(sandbox, media_url=media.url)
+        session = plan_session(client, storage, session_with(sandbox, 1))
+        media.script("/it", Answer(200, b"ID3\x04" + b"no frames " * 100, {"Content-Type": "audio/mpeg"}))
+        change(storage, recording_id, content_uri=f"{media.url}/it")
+
+        with pytest.raises(RecordingsFailedError, match=f"recording {recording_id}: "):
+            download_session(client, storage, session, "run", 1)
+
+    assert held(storage) == []
+    (row,) = downloads(storage, "run", session)
+    assert row["error"].startswith(f"{audio_path(recording_id)}: not MP3 or WAV audio but an ID3 tag")
+
+
+def test_an_old_recording_that_is_gone_is_unavailable(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    first, second = ids(session_with(sandbox, 2).recordings)
+    session = plan_session(client, storage, session_with(sandbox, 2))
+    sandbox.delete_recording(first)
+
+    download_session(client, storage, session, "run", 1)
+
+    row = of(downloads(storage, "run", session), first)
+    assert (row["status"], row["audio_path"]) == ("unavailable", None)
+    assert "404" in row["error"]
+    assert held(storage) == [audio_path(second)]
+
+    upsert(storage, RECORDINGS, *downloads(storage, "run", session))
+    download_session(client, storage, session, "another run", 1)
+    assert content_requests(sandbox) == [first, second]
+
+
+def test_a_fresh_recording_that_is_not_there_yet_is_tried_again(
+    start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage
+) -> None:
+    sandbox = start_sandbox(replace(CONFIG, now=datetime.now(UTC), recording_delay=24 * 3600))
+    # Of sessions within some hours, the latest; of seven or eight a day, one at least began within a day.
+    found = sandbox.truth(sandbox.clock.now() - timedelta(hours=23, minutes=50), sandbox.clock.now()).sessions[-1]
+    client = connect(sandbox)
+    session = plan_session(client, lake, found)
+
+    with pytest.raises(RecordingsFailedError, match="not available yet: "):
+        download_session(client, lake, session, "run", 1)
+
+    assert {(row["status"], row["attempts"]) for row in downloads(lake, "run", session)} == {("failed", 1)}
+    assert all(row["error"].startswith("not available yet: ") for row in downloads(lake, "run", session))
+
+    # As it is published, and some hours later.
+    upsert(lake, RECORDINGS, *downloads(lake, "run", session))
+    sandbox.clock.advance(24 * 3600)
+    download_session(client, lake, session, "next run", 1)
+
+    assert {(row["status"], row["attempts"]) for row in downloads(lake, "next run", session)} == {("downloaded", 2)}
+
+
+def test_no_foreign_host_is_asked(
+    sandbox: Sandbox, client: RingCentralClient, start_sandbox: StartSandbox, lake: LocalStorage
+) -> None:
+    foreign = start_sandbox(CONFIG)
+    first, second = ids(session_with(sandbox, 2).recordings)
+    session = plan_session(client, lake, session_with(sandbox, 2))
+    stated: str = of(rows(lake, RECORDINGS), first)["content_uri"]
+    change(lake, first, content_uri=stated.replace(sandbox.media_url, foreign.media_url))
+
+    with pytest.raises(RecordingsFailedError, match=f"recording {first}: .*host"):
+        download_session(client, lake, session, "run", 1)
+
+    assert (foreign.requests, content_requests(sandbox)) == ((), [second])
+    assert held(lake) == [audio_path(second)]
+
+
+def test_a_recording_without_an_address_says_so(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    (recording_id,) = ids(session_with(sandbox, 1).recordings)
+    session = plan_session(client, lake, session_with(sandbox, 1))
+    change(lake, recording_id, content_uri=None)
+
+    with pytest.raises(RecordingsFailedError, match=f"recording {recording_id}: .*no contentUri to fetch it from"):
+        download_session(client, lake, session, "run", 1)
+
+    assert content_requests(sandbox) == []
+
+
+def test_a_session_across_midnight_is_fetched_whole(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    recordings = session_across_midnight(sandbox).recordings
+    session = plan_session(client, lake, session_across_midnight(sandbox))
+
+    download_session(client, lake, session, "run", 1)
+
+    assert held(lake) == [audio_path(recording.id, recording.start_time) for recording in recordings]
+    assert len({path.rsplit("/", 1)[0] for path in held(lake)}) == 2
+
+
+def test_a_quota_that_is_used_up_midway_loses_nothing(
+    start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage
+) -> None:
+    sandbox = start_sandbox(replace(CONFIG, quotas={"heavy": QuotaLimit(3)}))
+    first, second, third = ids(session_with(sandbox, 3).recordings)
+    client = connect(sandbox, max_wait=0)
+    session = plan_session(client, lake, session_with(sandbox, 3))
+
+    with pytest.raises(RateLimitedError):
+        download_session(client, lake, session, "run", 1)
+
+    assert held(lake) == [audio_path(first), audio_path(second)]
+    assert list(lake.list("outcomes")) == []
+
+    sandbox.clock.advance(60)
+    download_session(connect(sandbox), lake, session, "run", 1)
+
+    assert content_requests(sandbox) == [first, second, third]
+    assert [row["status"] for row in downloads(lake, "run", session)] == ["downloaded"] * 3
+
+
+def test_a_permission_that_is_missing_is_no_fault_of_the_recordings(
+    start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage
+) -> None:
+    sandbox = start_sandbox(replace(CONFIG, app_scopes=("ReadCallLog",)))
+    client = connect(sandbox)
+    session = plan_session(client, lake, session_with(sandbox, 2))
+
+    with pytest.raises(PermissionDeniedError, match="ReadCallRecording"):
+        download_session(client, lake, session, "run", 1)
+
+    assert list(lake.list("outcomes")) == []
+    assert {row["status"] for row in rows(lake, RECORDINGS)} == {"pending"}
+
+
+def test_a_session_that_the_table_does_not_know_has_nothing_to_fetch(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    session = SessionRef("s-unknown", (DAY.date(),), ())
+
+    download_session(client, lake, session, "run", 1)
+
+    assert (downloads(lake, "run", session), sandbox.requests) == ([], ())

@@ -1,0 +1,423 @@
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import imageio_ffmpeg
+import numpy as np
+import numpy.typing as npt
+import pytest
+from archived_day import (
+    DAY,
+    NEXT_DAY,
+    Row,
+    downloads,
+    ids,
+    land_window,
+    merges,
+    plan_session,
+    rows,
+    session_across_midnight,
+    session_with,
+    upsert,
+)
+
+from sandbox.ringcentral import Sandbox, Session, tone_of
+from sandbox.ringcentral.audio import WAV_SAMPLE_RATE, encode_wav, samples_of
+from voxlake.archive.download import download_session
+from voxlake.archive.merge import merge_session
+from voxlake.archive.plan import plan_sessions
+from voxlake.audio.probe import NotAudioError
+from voxlake.lake import layout
+from voxlake.lake.local import LocalStorage
+from voxlake.lake.schemas import LEGS, RECORDINGS, SESSIONS
+from voxlake.lake.storage import Storage, VersionConflictError
+from voxlake.ringcentral.client import RingCentralClient
+
+SAMPLE_RATE = 16_000
+HALF_A_FRAME_MS = 1000 * 576 / SAMPLE_RATE / 2
+
+
+def decode(data: bytes, rate: int = SAMPLE_RATE) -> npt.NDArray[np.float32]:
+    """The samples of mono audio, by the ffmpeg binary."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", "-", "-ar", str(rate), "-f", "f32le", "-"]
+    return np.frombuffer(subprocess.run(command, input=data, capture_output=True, check=True).stdout, np.float32)
+
+
+def tones_within(samples: npt.NDArray[np.float32], chapter: Row) -> tuple[float, float]:
+    """The pitch of the first and of the last second between the marks of a chapter, in Hz."""
+    start, end = (round(chapter[mark] * SAMPLE_RATE / 1000) for mark in ("start_ms", "end_ms"))
+    # A tenth of a second at either end is left to the fading of one recording into the next.
+    margin = SAMPLE_RATE // 10
+    return _pitch(samples[start + margin :][:SAMPLE_RATE]), _pitch(samples[: end - margin][-SAMPLE_RATE:])
+
+
+def _pitch(second: npt.NDArray[np.float32]) -> float:
+    assert len(second) == SAMPLE_RATE
+    return float(np.argmax(np.abs(np.fft.rfft(second * np.hanning(SAMPLE_RATE)))))
+
+
+def store(storage: Storage, sandbox: Sandbox, session: Session, *numbers: int) -> None:
+    """Puts the audio of recordings of a session into the lake, as `download` would."""
+    for number in numbers:
+        recording = session.recordings[number]
+        path = layout.recording_audio(recording.id, recording.start_time.date(), recording.content_type)
+        storage.put(path, sandbox.content_of(recording.id))
+
+
+def session_files(storage: Storage) -> list[str]:
+    return list(storage.list("audio/sessions"))
+
+
+def assert_row_and_file_agree(storage: Storage, row: Row) -> None:
+    data = storage.read(row["audio_path"]).data
+    assert (row["size_bytes"], row["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    samples = decode(data)
+    assert [chapter["recording_id"] for chapter in row["chapters"]] == row["recording_ids"]
+    tones = [tone for chapter in row["chapters"] for tone in tones_within(samples, chapter)]
+    assert tones == [tone_of(recording_id) for recording_id in row["recording_ids"] for _ in ("start", "end")]
+
+
+def just_before(
+    monkeypatch: pytest.MonkeyPatch, storage: Storage, method: str, meanwhile: Callable[[], Any], *, once: bool = True
+) -> None:
+    """Has something happen right before a merge calls a method of the lake, the first time or always."""
+    call = getattr(storage, method)
+
+    def interposed(*arguments: Any) -> Any:
+        if once:
+            monkeypatch.undo()
+        meanwhile()
+        return call(*arguments)
+
+    monkeypatch.setattr(storage, method, interposed)
+
+
+def test_the_recordings_play_in_the_order_they_happened(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    truth = session_with(sandbox, 4)
+    session = plan_session(client, storage, truth)
+    download_session(client, storage, session, "run", 1)
+
+    path = merge_session(storage, session, "run")
+
+    assert path == layout.session_audio(truth.telephony_session_id, DAY.date(), "audio/mpeg")
+    assert session_files(storage) == [path]
+    samples = decode(storage.read(path).data)
+    (row,) = merges(storage, "run", session)
+    tones = [tones_within(samples, chapter)[0] for chapter in row["chapters"]]
+    assert tones == [tone_of(recording.id) for recording in truth.recordings]
+    parts = [len(decode(sandbox.content_of(recording.id))) for recording in truth.recordings]
+    assert abs(len(samples) - sum(parts)) <= 576 / 2
+    assert_row_and_file_agree(storage, row)
+
+
+def test_the_row_tells_what_the_file_holds(sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage) -> None:
+    truth = session_with(sandbox, 4)
+    assert len(truth.records) == 2
+    session = plan_session(client, lake, truth)
+    download_session(client, lake, session, "run", 1)
+
+    path = merge_session(lake, session, "run")
+
+    (row,) = merges(lake, "run", session)
+    master = truth.records[0].master
+    recordings = downloads(lake, "run", session)
+    assert row == row | {
+        "provider": "ringcentral",
+        "account_id": recordings[0]["account_id"],
+        "telephony_session_id": truth.telephony_session_id,
+        "start_time": recordings[0]["start_time"],
+        "end_time": recordings[-1]["start_time"] + timedelta(milliseconds=recordings[-1]["duration_ms"]),
+        "direction": master.direction,
+        "from_phone_number": master.from_.phone_number,
+        "to_phone_number": master.to.phone_number,
+        "call_ids": ids(truth.records),
+        "recording_ids": ids(truth.recordings),
+        "status": "complete",
+        "audio_path": path,
+        "content_type": "audio/mpeg",
+    }
+    assert_row_and_file_agree(lake, row)
+
+    starts = np.cumsum([0, *(recording.duration_ms for recording in truth.recordings)])
+    assert row["duration_ms"] == pytest.approx(starts[-1], abs=HALF_A_FRAME_MS + 1)
+    carriers = {leg.recording.id: leg for call in truth.records for leg in reversed(call.legs) if leg.recording}
+    for recording, chapter, start, end in zip(truth.recordings, row["chapters"], starts, starts[1:], strict=False):
+        leg = carriers[recording.id]
+        assert chapter == chapter | {
+            "recording_id": recording.id,
+            "extension_id": str(leg.extension.id),
+            "from_name": leg.from_.name or leg.from_.phone_number,
+            "to_name": leg.to.name or leg.to.phone_number,
+        }
+        assert (chapter["start_ms"], chapter["end_ms"]) == pytest.approx((start, end), abs=HALF_A_FRAME_MS + 1)
+
+
+def test_what_is_missing_makes_the_file_partial_until_it_arrives(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    truth = session_with(sandbox, 3)
+    session = plan_session(client, storage, truth)
+    store(storage, sandbox, truth, 0, 2)
+
+    path = merge_session(storage, session, "run")
+
+    (row,) = merges(storage, "run", session)
+    first, second, third = ids(truth.recordings)
+    assert (row["status"], row["recording_ids"]) == ("partial", [first, third])
+    assert_row_and_file_agree(storage, row)
+
+    upsert(storage, SESSIONS, row)
+    store(storage, sandbox, truth, 1)
+    assert merge_session(storage, session, "next run") == path
+
+    (row,) = merges(storage, "next run", session)
+    assert (row["status"], row["recording_ids"]) == ("complete", [first, second, third])
+    assert_row_and_file_agree(storage, row)
+    upsert(storage, SESSIONS, row)
+    assert [found["recording_ids"] for found in rows(storage, SESSIONS)] == [[first, second, third]]
+
+
+def test_a_recording_that_will_never_come_leaves_the_file_partial(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, lake, truth)
+    sandbox.delete_recording(truth.recordings[0].id)
+    download_session(client, lake, session, "run", 1)
+    upsert(lake, RECORDINGS, *downloads(lake, "run", session))
+
+    merge_session(lake, session, "run")
+
+    (row,) = merges(lake, "run", session)
+    assert (row["status"], row["recording_ids"]) == ("partial", [truth.recordings[1].id])
+    assert row["start_time"] < row["end_time"]
+
+
+def test_where_nothing_is_held_nothing_is_made(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = plan_session(client, storage, session_with(sandbox, 2))
+
+    assert merge_session(storage, session, "run") is None
+    assert (session_files(storage), list(storage.list("outcomes"))) == ([], [])
+    assert f"session {session.telephony_session_id}: no recording is held" in caplog.text
+
+
+def test_merging_again_makes_the_same_file(sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage) -> None:
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, lake, truth)
+    store(lake, sandbox, truth, 0, 1)
+    path = merge_session(lake, session, "run")
+    assert path is not None
+    data = lake.read(path).data
+
+    assert merge_session(lake, session, "run") == path
+    assert lake.read(path).data == data
+
+
+def test_recordings_of_two_formats_become_one_mp3(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, lake, truth)
+    store(lake, sandbox, truth, 0)
+    wav = truth.recordings[1]
+    samples = samples_of(wav.id, wav.duration_ms, WAV_SAMPLE_RATE)
+    lake.put(layout.recording_audio(wav.id, DAY.date(), "audio/wav"), encode_wav(samples, WAV_SAMPLE_RATE))
+
+    path = merge_session(lake, session, "run")
+
+    assert path == layout.session_audio(session.telephony_session_id, DAY.date(), "audio/mpeg")
+    (row,) = merges(lake, "run", session)
+    assert row["duration_ms"] == sum(recording.duration_ms for recording in truth.recordings)
+    assert_row_and_file_agree(lake, row)
+
+
+def test_a_damaged_recording_is_named_by_its_path_in_the_lake(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, storage, truth)
+    store(storage, sandbox, truth, 0)
+    path = layout.recording_audio(truth.recordings[1].id, DAY.date(), "audio/mpeg")
+    storage.put(path, b"<html>")
+
+    with pytest.raises(NotAudioError, match=f"^{path}: not MP3 or WAV audio but a web page"):
+        merge_session(storage, session, "run")
+
+    assert (session_files(storage), list(storage.list("outcomes"))) == ([], [])
+
+
+def test_a_session_across_midnight_is_one_file_on_the_day_it_began(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    truth = session_across_midnight(sandbox)
+    session = plan_session(client, storage, truth)
+    store(storage, sandbox, truth, 0, 1, 2)
+
+    path = merge_session(storage, session, "run")
+
+    assert path == layout.session_audio(truth.telephony_session_id, DAY.date(), "audio/mpeg")
+    (row,) = merges(storage, "run", session)
+    assert (row["recording_ids"], row["call_ids"]) == (ids(truth.recordings), ids(truth.records))
+    assert row["start_time"] < NEXT_DAY < row["end_time"]
+    assert_row_and_file_agree(storage, row)
+
+
+def test_a_recording_from_before_midnight_that_lands_last_moves_the_file_to_its_day(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    truth = session_across_midnight(sandbox)
+    session_id = truth.telephony_session_id
+
+    def archive(run_id: str, start: datetime, end: datetime) -> str | None:
+        landed = land_window(client, lake, start, end)
+        (session,) = plan_sessions(lake, {session_id: landed.sessions[session_id]})
+        download_session(client, lake, session, run_id, 1)
+        upsert(lake, RECORDINGS, *downloads(lake, run_id, session))
+        path = merge_session(lake, session, run_id)
+        upsert(lake, SESSIONS, *merges(lake, run_id, session))
+        return path
+
+    assert archive("first", NEXT_DAY, NEXT_DAY + timedelta(minutes=5)) == layout.session_audio(
+        session_id, NEXT_DAY.date(), "audio/mpeg"
+    )
+    path = archive("second", truth.start_time, NEXT_DAY)
+
+    assert path == layout.session_audio(session_id, DAY.date(), "audio/mpeg")
+    row = rows(lake, SESSIONS)[0]
+    assert (row["audio_path"], row["recording_ids"]) == (path, ids(truth.recordings))
+    assert_row_and_file_agree(lake, row)
+    assert plan_sessions(lake, {session_id: [NEXT_DAY.date()]}) == []
+
+
+def test_two_merges_that_know_different_recordings_end_with_the_file_that_has_all(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = session_with(sandbox, 3)
+    session = plan_session(client, storage, truth)
+    store(storage, sandbox, truth, 0)
+
+    def the_other_run() -> None:
+        store(storage, sandbox, truth, 1, 2)
+        merge_session(storage, session, "the other run")
+
+    just_before(monkeypatch, storage, "publish_if", the_other_run)
+    merge_session(storage, session, "this run")
+
+    ours, theirs = merges(storage, "this run", session), merges(storage, "the other run", session)
+    for order in (ours + theirs, theirs + ours):
+        upsert(storage, SESSIONS, *order)
+        (row,) = rows(storage, SESSIONS)
+        assert row["recording_ids"] == ids(truth.recordings)
+        assert_row_and_file_agree(storage, row)
+    assert len(session_files(storage)) == 1
+
+
+@pytest.mark.parametrize("method", ["version", "publish_if"])
+def test_a_merge_that_planned_one_day_does_not_replace_one_that_knew_two(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    truth = session_across_midnight(sandbox)
+    session_id = truth.telephony_session_id
+    landed = land_window(client, lake, truth.start_time, NEXT_DAY)
+    (one_day,) = plan_sessions(lake, landed.sessions)
+    assert one_day.days == (DAY.date(),)
+    store(lake, sandbox, truth, 0)
+    both_days = []
+
+    def the_other_run() -> None:
+        landed = land_window(client, lake, NEXT_DAY, NEXT_DAY + timedelta(minutes=5))
+        both_days.extend(plan_sessions(lake, landed.sessions))
+        store(lake, sandbox, truth, 1, 2)
+        merge_session(lake, both_days[0], "the other run")
+
+    just_before(monkeypatch, lake, method, the_other_run)
+    merge_session(lake, one_day, "this run")
+
+    assert [session.telephony_session_id for session in both_days] == [session_id]
+    upsert(lake, SESSIONS, *merges(lake, "this run", one_day), *merges(lake, "the other run", both_days[0]))
+    (row,) = rows(lake, SESSIONS)
+    assert row["recording_ids"] == ids(truth.recordings)
+    assert_row_and_file_agree(lake, row)
+
+
+def test_the_row_of_the_last_file_wins_though_both_have_all_recordings(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, lake, truth)
+    store(lake, sandbox, truth, 0, 1)
+    publish_if = lake.publish_if
+
+    def publish_and_be_replaced(scratch: Path, path: str, expected: str | None) -> None:
+        # Our file is there, our row is not yet: another run knows other names and replaces the file.
+        monkeypatch.undo()
+        publish_if(scratch, path, expected)
+        later = {"from_name": "Somebody else", "extracted_at": datetime.now(UTC)}
+        upsert(lake, LEGS, *(row | later for row in rows(lake, LEGS)))
+        merge_session(lake, session, "the other run")
+
+    monkeypatch.setattr(lake, "publish_if", publish_and_be_replaced)
+    merge_session(lake, session, "this run")
+
+    ours, theirs = merges(lake, "this run", session), merges(lake, "the other run", session)
+    assert ours[0]["sha256"] != theirs[0]["sha256"]
+    upsert(lake, SESSIONS, *theirs, *ours)
+    (row,) = rows(lake, SESSIONS)
+    assert {chapter["from_name"] for chapter in row["chapters"]} == {"Somebody else"}
+    assert_row_and_file_agree(lake, row)
+
+
+def test_merges_at_the_same_moment_end_with_one_file(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, storage, truth)
+    store(storage, sandbox, truth, 0, 1)
+    both_have_looked = Barrier(2)
+    waits = iter([True, True])  # Whoever comes third was overtaken, and nobody is there to wait for.
+    just_before(
+        monkeypatch, storage, "publish_if", lambda: next(waits, False) and both_have_looked.wait(timeout=30), once=False
+    )
+
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(lambda run_id: merge_session(storage, session, run_id), ["one", "two"]))
+
+    assert paths == session_files(storage) * 2
+    upsert(storage, SESSIONS, *merges(storage, "one", session), *merges(storage, "two", session))
+    (row,) = rows(storage, SESSIONS)
+    assert row["recording_ids"] == ids(truth.recordings)
+    assert_row_and_file_agree(storage, row)
+
+
+def test_a_merge_that_is_always_overtaken_gives_up(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = session_with(sandbox, 1)
+    session = plan_session(client, lake, truth)
+    store(lake, sandbox, truth, 0)
+    path = layout.session_audio(session.telephony_session_id, DAY.date(), "audio/mpeg")
+    overtaken = []
+    just_before(
+        monkeypatch,
+        lake,
+        "publish_if",
+        lambda: (overtaken.append(path), lake.put(path, bytes([len(overtaken)]))),
+        once=False,
+    )
+
+    with pytest.raises(VersionConflictError, match=path):
+        merge_session(lake, session, "run")
+
+    assert len(overtaken) == 10
+    assert list(lake.list("outcomes")) == []
