@@ -176,3 +176,30 @@ def test_without_a_plan_there_is_nothing_to_publish() -> None:
 
 def test_a_window_without_calls_is_published_as_such() -> None:
     steps.publish([], CONTEXT)
+
+
+@pytest.mark.parametrize(("max_wait", "read_whole"), [(0.3, False), (10.0, True)])
+def test_a_read_of_more_pages_than_the_quota_grants_at_once_waits_in_place(
+    start_sandbox: StartSandbox,
+    connect: Connect,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    max_wait: float,
+    read_whole: bool,
+) -> None:
+    quotas: dict[Group, QuotaLimit] = {"heavy": QuotaLimit(3, window=1), "auth": QuotaLimit(50)}
+    sandbox = start_sandbox(
+        SandboxConfig(now=NOON, mix=CallMix(calls_per_day=60), quotas=quotas, detailed_per_page_cap=2)
+    )
+    connect(sandbox.connection())
+    monkeypatch.setattr(steps, "EXTRACT_MAX_WAIT", max_wait)
+
+    if read_whole:
+        [folder] = steps.extract(CONTEXT)
+        pages = len(list((tmp_path / "lake" / folder).iterdir()))
+        assert pages > 3, "a window within the quota proves nothing"
+        assert pages == sum(entry.path.endswith("/call-log") for entry in sandbox.requests)
+    else:
+        with pytest.raises(AirflowRescheduleException):
+            steps.extract(CONTEXT)
+    assert {entry.status for entry in sandbox.requests} == {200}

@@ -29,6 +29,7 @@ class RingCentralHook(BaseHook):
 
     Args:
         ringcentral_conn_id: Which connection.
+        max_wait: Seconds that a request may wait in place for its turn in the quota before it raises RateLimitedError.
     """
 
     conn_name_attr = "ringcentral_conn_id"
@@ -36,9 +37,10 @@ class RingCentralHook(BaseHook):
     conn_type = "ringcentral"
     hook_name = "RingCentral"
 
-    def __init__(self, ringcentral_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+    def __init__(self, ringcentral_conn_id: str = default_conn_name, *, max_wait: float = 15.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ringcentral_conn_id = ringcentral_conn_id
+        self.max_wait = max_wait
 
     def get_conn(self) -> RingCentralClient:
         """A client; it logs in when it first has to.
@@ -53,7 +55,7 @@ class RingCentralHook(BaseHook):
             credentials = self._credentials()
         except ValueError as error:
             raise ValueError(f"Connection {self.ringcentral_conn_id}: {error}") from None
-        return RingCentralClient(credentials, get_settings().state_dir)
+        return RingCentralClient(credentials, get_settings().state_dir, max_wait=self.max_wait)
 
     def test_connection(self) -> tuple[bool, str]:
         """Logs in and reads one call-log record: what the archive needs first, by the permissions it needs."""

@@ -21,6 +21,10 @@ from voxlake.archive.publish import publish_run, raise_for_failed
 
 log = logging.getLogger(__name__)
 
+# A read of many pages waits in place for the next minute's quota, and for a penalty to end: it would begin anew if it
+# gave its slot back, and a window of more pages than a minute grants would never be read.
+EXTRACT_MAX_WAIT = 180.0
+
 Context = Mapping[str, Any]
 Result = TypeVar("Result")
 
@@ -29,7 +33,7 @@ def extract(context: Context) -> list[str]:
     """Reads the call log of the run's window; returns the raw folders."""
     window = resolve_window(context)
     log.info("reading the company call log from %s to %s", window.start, window.end)
-    hook = RingCentralHook()
+    hook = RingCentralHook(max_wait=EXTRACT_MAX_WAIT)
     with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
         return extract_call_log(hook.get_conn(), open_lake(), window.start, window.end)
 
