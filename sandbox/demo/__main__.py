@@ -36,6 +36,8 @@ def main() -> int:
     folder: Path = parser.parse_args().folder.resolve()
     # Being terminated ends the demo as Ctrl-C does: through every `with`, so that nothing is left running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    # All that the demo talks to is on this machine.
+    os.environ |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
     started = time.monotonic()
     days = _days(folder)
     # Airflow's files are made anew each time: what is done already is to be seen from the lake alone.
@@ -76,12 +78,13 @@ def _days(folder: Path) -> tuple[datetime, datetime]:
 @contextmanager
 def _sandbox() -> Iterator[dict[str, Any]]:
     command = [sys.executable, "-m", "sandbox.ringcentral", "--json", *SANDBOX]
-    with subprocess.Popen(
-        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield json.loads(process.stdout.readline())
+            ready = process.stdout.readline()
+            if not ready:
+                raise SystemExit("The sandbox did not start; what it printed above says why.")
+            yield json.loads(ready)
         finally:
             process.terminate()
 

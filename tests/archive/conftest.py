@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from archived_day import CONFIG
 
 from sandbox.ringcentral import Sandbox, run_sandbox
+from tests.archive.archived_day import CONFIG
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.s3 import S3Storage
 from voxlake.lake.storage import Storage

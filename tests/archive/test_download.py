@@ -6,7 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from archived_day import (
+
+from sandbox.ringcentral import Fault, QuotaLimit, Sandbox
+from sandbox.ringcentral.faults import AnswerKind
+from tests.archive.archived_day import (
     CONFIG,
     DAY,
     Row,
@@ -19,9 +22,6 @@ from archived_day import (
     session_with,
     upsert,
 )
-
-from sandbox.ringcentral import Fault, QuotaLimit, Sandbox
-from sandbox.ringcentral.faults import AnswerKind
 from tests.archive.conftest import Connect
 from tests.conftest import StartSandbox
 from tests.ringcentral.scripted_server import Answer, ScriptedServer

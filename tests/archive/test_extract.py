@@ -7,9 +7,9 @@ from urllib.parse import parse_qs
 
 import pytest
 import requests
-from archived_day import DAY, NEXT_DAY, ids, rows
 
 from sandbox.ringcentral import Fault, RequestEntry, Sandbox
+from tests.archive.archived_day import DAY, NEXT_DAY, ids, rows
 from voxlake.archive.extract import extract_call_log
 from voxlake.archive.land import land_call_log
 from voxlake.lake import layout

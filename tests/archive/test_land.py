@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from archived_day import DAY, NEXT_DAY, ids, land_window, rows, session_with, upsert
 
 from sandbox.ringcentral import Fault, Sandbox
+from tests.archive.archived_day import DAY, NEXT_DAY, ids, land_window, rows, session_with, upsert
 from voxlake.archive.extract import extract_call_log
 from voxlake.archive.land import Landed, land_call_log
 from voxlake.archive.plan import read_recordings
@@ -165,6 +165,34 @@ def test_a_record_of_whatever_kind_is_set_aside_as_it_came(lake: LocalStorage, r
     assert land_call_log(lake, [folder]) == Landed(0, 0, 0, 1, {})
     (item,) = rejected(lake, folder)
     assert item["record"] == record
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"startTime": "0001-01-01T00:00:00+05:00"}, "startTime: expected an ISO 8601 time with its zone"),
+        ({"durationMs": 10**30}, "durationMs: expected a number within ±2^53"),
+        ({"billing": {"costIncluded": 10**400}}, "billing.costIncluded: expected a number within ±2^53"),
+        ({"from": {"name": "\ud83d"}}, "from.name: expected text in Unicode, got half of a surrogate pair"),
+    ],
+)
+def test_a_value_that_no_column_can_hold_is_named(lake: LocalStorage, values: dict[str, Any], reason: str) -> None:
+    good = {"id": "c-1", "uri": "/restapi/v1.0/account/7/call-log/c-1", "startTime": "2024-05-14T08:00:00Z"}
+    folder = raw_page(lake, json.dumps({"records": [good, good | {"id": "c-2"} | values]}).encode())
+
+    landed = land_call_log(lake, [folder])
+
+    assert (landed.calls, landed.rejected) == (1, 1)
+    (item,) = rejected(lake, folder)
+    assert item["reason"].startswith(reason)
+
+
+def test_half_of_a_surrogate_pair_in_what_has_no_column_is_kept(lake: LocalStorage) -> None:
+    record = {"id": "c-1", "uri": "/account/7/", "startTime": "2024-05-14T08:00:00Z", "note": "no \ud83d pair"}
+    land_call_log(lake, [raw_page(lake, json.dumps({"records": [record]}).encode())])
+
+    (row,) = rows(lake, CALLS)
+    assert json.loads(row["extra"])["note"] == "no \ud83d pair"
 
 
 def test_what_has_no_column_is_kept(sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage) -> None:

@@ -13,7 +13,10 @@ import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 import pytest
-from archived_day import (
+
+from sandbox.ringcentral import Sandbox, Session, tone_of
+from sandbox.ringcentral.audio import WAV_SAMPLE_RATE, encode_wav, samples_of
+from tests.archive.archived_day import (
     DAY,
     NEXT_DAY,
     Row,
@@ -27,9 +30,6 @@ from archived_day import (
     session_with,
     upsert,
 )
-
-from sandbox.ringcentral import Sandbox, Session, tone_of
-from sandbox.ringcentral.audio import WAV_SAMPLE_RATE, encode_wav, samples_of
 from voxlake.archive.download import download_session
 from voxlake.archive.merge import merge_session
 from voxlake.archive.plan import plan_sessions
@@ -44,9 +44,9 @@ SAMPLE_RATE = 16_000
 HALF_A_FRAME_MS = 1000 * 576 / SAMPLE_RATE / 2
 
 
-def decode(data: bytes, rate: int = SAMPLE_RATE) -> npt.NDArray[np.float32]:
+def decode(data: bytes) -> npt.NDArray[np.float32]:
     """The samples of mono audio, by the ffmpeg binary."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", "-", "-ar", str(rate), "-f", "f32le", "-"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", "-", "-ar", str(SAMPLE_RATE), "-f", "f32le", "-"]
     return np.frombuffer(subprocess.run(command, input=data, capture_output=True, check=True).stdout, np.float32)
 
 
@@ -408,13 +408,12 @@ def test_a_merge_that_is_always_overtaken_gives_up(
     store(lake, sandbox, truth, 0)
     path = layout.session_audio(session.telephony_session_id, DAY.date(), "audio/mpeg")
     overtaken = []
-    just_before(
-        monkeypatch,
-        lake,
-        "publish_if",
-        lambda: (overtaken.append(path), lake.put(path, bytes([len(overtaken)]))),
-        once=False,
-    )
+
+    def overtake() -> None:
+        overtaken.append(path)
+        lake.put(path, bytes([len(overtaken)]))
+
+    just_before(monkeypatch, lake, "publish_if", overtake, once=False)
 
     with pytest.raises(VersionConflictError, match=path):
         merge_session(lake, session, "run")

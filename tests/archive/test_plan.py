@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
-from archived_day import DAY, NEXT_DAY, Row, ids, land_window, session_across_midnight, upsert
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.ringcentral import Sandbox
+from tests.archive.archived_day import DAY, NEXT_DAY, Row, ids, land_window, session_across_midnight, upsert
 from voxlake.archive.plan import SessionRef, batch, plan_sessions
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import RECORDINGS, SESSIONS

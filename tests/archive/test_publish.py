@@ -3,7 +3,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from archived_day import (
+
+from sandbox.ringcentral import Fault, Sandbox
+from sandbox.ringcentral.audio import WAV_SAMPLE_RATE, encode_wav, samples_of
+from tests.archive.archived_day import (
     DAY,
     NEXT_DAY,
     Row,
@@ -12,15 +15,15 @@ from archived_day import (
     land_window,
     plan_session,
     rows,
+    session_across_midnight,
     session_with,
     upsert,
 )
-
-from sandbox.ringcentral import Fault, Sandbox
 from voxlake.archive.download import RecordingsFailedError, download_session
 from voxlake.archive.merge import merge_session
 from voxlake.archive.plan import SessionRef, plan_sessions
 from voxlake.archive.publish import Published, SessionsFailedError, publish_run, raise_for_failed
+from voxlake.lake import layout
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import RECORDINGS, SESSIONS
 from voxlake.lake.storage import Storage
@@ -202,6 +205,48 @@ def test_what_another_run_downloaded_meanwhile_counts(
     publish_run(lake, [session], "another run")
 
     assert publish_run(lake, [session], "run") == Published(1, {"downloaded": 2}, 0, {})
+
+
+def test_a_session_whose_first_recording_lands_last_moves_to_the_day_of_that(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    truth = session_across_midnight(sandbox)
+    session_id = truth.telephony_session_id
+    windows = {"first": (NEXT_DAY, NEXT_DAY + timedelta(minutes=5)), "second": (truth.start_time, NEXT_DAY)}
+    for run_id, (start, end) in windows.items():
+        (session,) = plan_sessions(storage, land_window(client, storage, start, end).sessions)
+        archive(client, storage, session, run_id)
+        assert publish_run(storage, [session], run_id).failed == {}
+
+    (row,) = rows(storage, SESSIONS)
+    assert (row["audio_path"], row["recording_ids"]) == (
+        layout.session_audio(session_id, DAY.date(), "audio/mpeg"),
+        ids(truth.recordings),
+    )
+    assert list(storage.list("audio/sessions")) == [row["audio_path"]]
+
+
+def test_a_file_that_becomes_an_mp3_leaves_no_wav_behind(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, lake, truth)
+    wav, mp3 = truth.recordings
+    samples = samples_of(wav.id, wav.duration_ms, WAV_SAMPLE_RATE)
+    lake.put(layout.recording_audio(wav.id, DAY.date(), "audio/wav"), encode_wav(samples, WAV_SAMPLE_RATE))
+    sandbox.faults.add(Fault("content", "html", id=mp3.id, times=1))
+    with pytest.raises(RecordingsFailedError):
+        download_session(client, lake, session, "run", 1)
+    merge_session(lake, session, "run")
+    publish_run(lake, [session], "run")
+    assert [row["content_type"] for row in rows(lake, SESSIONS)] == ["audio/wav"]
+
+    archive(client, lake, session, "next run")
+    publish_run(lake, [session], "next run")
+
+    (row,) = rows(lake, SESSIONS)
+    assert row["content_type"] == "audio/mpeg"
+    assert list(lake.list("audio/sessions")) == [row["audio_path"]]
 
 
 def test_the_whole_day_is_archived_whole(sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage) -> None:

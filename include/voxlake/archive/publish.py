@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from voxlake.archive.plan import SessionRef, read_merged, read_recordings
+from voxlake.archive.plan import SessionRef, days_around, read_merged, read_recordings
 from voxlake.lake import layout, tables
 from voxlake.lake.schemas import RECORDINGS, SESSIONS, Table
 from voxlake.lake.storage import Storage
@@ -56,7 +57,7 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
     """
     tables.upsert(storage, RECORDINGS, _outcomes(storage, run_id, "download", RECORDINGS, sessions))
     merges = _outcomes(storage, run_id, "merge", SESSIONS, sessions)
-    tables.upsert(storage, SESSIONS, merges)
+    _upsert_sessions(storage, merges)
 
     recordings = _planned_recordings(storage, sessions)
     silent = [
@@ -93,6 +94,28 @@ def raise_for_failed(report: Published) -> None:
         f"{len(report.failed)} of {report.sessions} sessions are not archived whole; all others are. Clear the failed "
         "tasks, or run the interval again, to try just these:\n" + "\n".join(lines)
     )
+
+
+def _upsert_sessions(storage: Storage, merges: pa.Table) -> None:
+    """Upserts the rows of merges, and removes what the sessions left on another day or under another suffix.
+
+    A session lies on the day of its earliest recording, which may land last, and a WAV becomes an MP3 when a recording
+    of another kind joins it.
+    """
+    days = days_around(time.date() for time in merges["start_time"].to_pylist())
+    ours = pc.field("telephony_session_id").isin(merges["telephony_session_id"].to_pylist())
+    earlier = tables.read(storage, SESSIONS, days, ours).to_pylist()
+    tables.upsert(storage, SESSIONS, merges)
+    rows = tables.read(storage, SESSIONS, days, ours).to_pylist()
+    # The last one of a session knew the most recordings.
+    rows.sort(key=lambda row: (len(row["recording_ids"]), row["merged_at"]))
+    current = {row["telephony_session_id"]: row for row in rows}
+    for row in (*earlier, *rows):
+        session, day = row["telephony_session_id"], row["start_time"].date()
+        if day != current[session]["start_time"].date():
+            tables.discard(storage, SESSIONS, [day], pc.field("telephony_session_id") == session)
+        if row["audio_path"] != current[session]["audio_path"]:
+            storage.delete(row["audio_path"])
 
 
 def _planned_recordings(storage: Storage, sessions: Sequence[SessionRef]) -> dict[str, list[Row]]:

@@ -66,7 +66,17 @@ def upsert(storage: Storage, table: Table, rows: pa.Table) -> int:
     return written
 
 
-@retry(
+def discard(storage: Storage, table: Table, days: Iterable[date], where: pc.Expression) -> None:
+    """Removes the rows of some UTC days that `where` holds for, such as those of a row that moved to another day.
+
+    Raises:
+        VersionConflictError: Other processes kept replacing the day's file for all our tries.
+    """
+    for day in sorted(set(days)):
+        _discard_day(storage, table, day, where)
+
+
+_until_nobody_interferes = retry(
     retry=retry_if_exception_type(VersionConflictError),
     # With a wait that is drawn at random, each round of contenders for one file lets at least one of them through.
     wait=wait_random_exponential(multiplier=0.02, max=1),
@@ -74,6 +84,19 @@ def upsert(storage: Storage, table: Table, rows: pa.Table) -> int:
     before_sleep=before_sleep_log(log, logging.DEBUG),
     reraise=True,
 )
+
+
+@_until_nobody_interferes
+def _discard_day(storage: Storage, table: Table, day: date, where: pc.Expression) -> None:
+    stored, version = _read_day(storage, table, day)
+    if stored is None:
+        return
+    kept = stored.filter(~where)
+    if kept.num_rows < stored.num_rows:
+        storage.compare_and_swap(layout.table_file(table.name, day), to_parquet(kept), version)
+
+
+@_until_nobody_interferes
 def _upsert_day(storage: Storage, table: Table, day: date, rows: pa.Table) -> bool:
     stored, version = _read_day(storage, table, day)
     merged = merge_versions(table, rows if stored is None else pa.concat_tables([stored, rows]))

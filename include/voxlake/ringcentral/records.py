@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 Row = dict[str, Any]
+_Number = TypeVar("_Number", int, float)
 _Converter = Callable[[Any], Any]
 _Tree = Mapping[str, "tuple[str, _Converter] | _Tree"]
 
@@ -209,13 +210,19 @@ def _path_identifier(value: Any) -> str:
 def _integer(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidRecordError(f"expected a whole number, got {_show(value)}")
-    return value
+    return _bounded(value)
 
 
 def _decimal(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidRecordError(f"expected a number, got {_show(value)}")
-    return float(value)
+    return float(_bounded(value))
+
+
+def _bounded(value: _Number) -> _Number:
+    if abs(value) > 2**53:
+        raise InvalidRecordError(f"expected a number within ±2^53, got {_show(value)}")
+    return value
 
 
 def _flag(value: Any) -> bool:
@@ -225,13 +232,14 @@ def _flag(value: Any) -> bool:
 
 
 def _time(value: Any) -> datetime:
+    wrong = InvalidRecordError(f"expected an ISO 8601 time with its zone, got {_show(value)}")
     try:
         time = datetime.fromisoformat(_text(value))
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise InvalidRecordError(f"expected an ISO 8601 time with its zone, got {_show(value)}")
-    return time.astimezone(UTC)
+        if time.tzinfo is None:
+            raise wrong
+        return time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise wrong from None
 
 
 def _account_in(uri: Any) -> str | None:
