@@ -6,16 +6,18 @@
   or `merge` instances (with downstream), or run the interval again: only what is missing is fetched.
 * `extract` is red at the first try: the connection is refused. The log names the connection, RingCentral's error code
   and what to change. Nothing was read, nothing is lost.
-* `extract` or `download` waits as `up_for_reschedule`: the request quota is used up; the task goes on by itself.
+* `extract` or `download` waits as `up_for_reschedule`: the request quota is used up, or a recording is not available
+  yet; the task goes on by itself. What has not come within `VOXLAKE_RECORDING_WAIT` (6 hours) becomes `unavailable`.
 * `land` reports rejected records: the rest of the page landed. The records and the reasons lie in the `rejected/`
   folder below the raw pages that the log names.
-* A recording is `failed`, "not available yet": the provider had not finished it; the next try or run gets it.
 
 | | |
 | --- | --- |
 | Source | RingCentral company call log (Detailed) and recording content |
 | Rate limit | Heavy: 10 requests a minute a user and app, call log and media together; the reply's headers rule |
 | Schedule | Hourly, UTC, by data interval; backfill any range; by hand with the params `start` and `end` |
+| Late calls | A call is listed when it is over: scheduled runs read `VOXLAKE_CALL_LOG_OVERLAP` (4 hours) more before |
+| Requests | One for each 1,000 calls of the hours read, at least one a UTC day; and one for each recording, once |
 | Output | `raw/ringcentral/call_log/`, tables `calls`, `legs`, `recordings`, `sessions`, and `audio/` |
 | Run again | Any time: rows are upserted, audio that is held is not fetched again |
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -41,6 +42,20 @@ class Settings(BaseSettings):
         description=(
             "Folder shared by all processes of a host: the encrypted access token and the request quota of each "
             "credential. Holds nothing that cannot be lost. Default: `.voxlake/` beside `dags/`."
+        ),
+    )
+    call_log_overlap: timedelta = Field(
+        default=timedelta(hours=4),
+        description=(
+            "How far before its interval a scheduled run reads again, because a call is in the call log by its start "
+            "but only after its end: longer than the longest calls. ISO 8601, such as `PT4H`. Default: 4 hours."
+        ),
+    )
+    recording_wait: timedelta = Field(
+        default=timedelta(hours=6),
+        description=(
+            "How long after its start a recording that the media host does not have (404) is waited for; then it is "
+            "`unavailable`. ISO 8601, such as `PT6H`. Default: 6 hours."
         ),
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
@@ -17,6 +18,7 @@ from tests.conftest import NOON, StartSandbox
 from voxlake.airflow import steps
 from voxlake.archive.download import RecordingsFailedError
 from voxlake.archive.publish import SessionsFailedError
+from voxlake.settings import get_settings
 
 START = NOON - timedelta(hours=2)
 MIX = CallMix(calls_per_day=48, recorded_share=1, transferred_share=0, leg_seconds=(30, 31))
@@ -176,6 +178,61 @@ def test_without_a_plan_there_is_nothing_to_publish() -> None:
 
 def test_a_window_without_calls_is_published_as_such() -> None:
     steps.publish([], CONTEXT)
+
+
+def scheduled(start: datetime, end: datetime) -> dict[str, Any]:
+    """The context of a run of the schedule."""
+    interval = {"data_interval_start": start, "data_interval_end": end}
+    return CONTEXT | interval | {"params": {}, "dag_run": SimpleNamespace(run_type="scheduled")}
+
+
+def test_a_call_that_ends_after_its_hour_is_archived_by_a_later_run(
+    start_sandbox: StartSandbox, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = start_sandbox(SandboxConfig(now=NOON, mix=CallMix(calls_per_day=4000), quotas=QUOTAS))
+    connect(sandbox.connection())
+    hour = timedelta(hours=1)
+
+    class ClockOfTheSandbox(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return sandbox.clock.now()
+
+    monkeypatch.setattr(steps, "datetime", ClockOfTheSandbox)
+    steps.land(steps.extract(scheduled(NOON - hour, NOON)), max_batches=1)
+    first = calls_in(tmp_path / "lake")
+    sandbox.clock.advance(hour.total_seconds())
+    late = {call.id for call in sandbox.truth(NOON - hour, NOON).calls} - first
+    assert late, "a sandbox without a call that crosses the hour proves nothing"
+    steps.land(steps.extract(scheduled(NOON, NOON + hour)), max_batches=1)
+
+    assert first | {call.id for call in sandbox.truth(NOON - hour, NOON + hour).calls} <= calls_in(tmp_path / "lake")
+
+
+def calls_in(lake: Path) -> set[str]:
+    return set(pq.read_table(lake / "tables" / "calls", columns=["call_id"])["call_id"].to_pylist())
+
+
+def test_a_recording_that_is_not_there_yet_gives_the_slot_back_and_holds_back_no_other(
+    ringcentral: Sandbox, sessions: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    monkeypatch.setenv("VOXLAKE_RECORDING_WAIT", f"PT{(now - START).total_seconds() + 3600:.0f}S")
+    get_settings.cache_clear()
+    [not_there, *_] = recordings_of(sessions[0])
+    ringcentral.faults.add(Fault("content", "not_found", id=not_there, times=1))
+
+    with pytest.raises(AirflowRescheduleException) as raised:
+        steps.download(sessions, CONTEXT)
+
+    assert now + timedelta(minutes=1) <= raised.value.reschedule_date <= now + timedelta(minutes=16)
+    others = {recording for session in sessions for recording in recordings_of(session)} - {not_there}
+    assert held(tmp_path / "lake") == others
+
+    steps.download(sessions, CONTEXT)
+    steps.merge(sessions, CONTEXT)
+    steps.publish([sessions], CONTEXT)
+    assert held(tmp_path / "lake") == others | {not_there}
 
 
 @pytest.mark.parametrize(("max_wait", "read_whole"), [(0.3, False), (10.0, True)])

@@ -20,6 +20,9 @@ Row = dict[str, Any]
 DAY = datetime(2024, 5, 14, tzinfo=UTC)
 NEXT_DAY = DAY + timedelta(days=1)
 
+# How long a recording is waited for; those of DAY are long past it.
+WAIT = timedelta(hours=6)
+
 # Seven sessions start on DAY. The last of them begins at 23:59:33 and goes on after midnight, in a record of its own.
 CONFIG = SandboxConfig(
     seed=38959,

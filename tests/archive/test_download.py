@@ -12,6 +12,7 @@ from sandbox.ringcentral.faults import AnswerKind
 from tests.archive.archived_day import (
     CONFIG,
     DAY,
+    WAIT,
     Row,
     content_requests,
     downloads,
@@ -59,7 +60,7 @@ def test_every_recording_is_fetched_once(sandbox: Sandbox, client: RingCentralCl
     session = plan_session(client, storage, session_with(sandbox, 3))
     before = datetime.now(UTC) - timedelta(milliseconds=1)
 
-    download_session(client, storage, session, "run", 1)
+    download_session(client, storage, session, "run", 1, WAIT)
 
     assert content_requests(sandbox) == ids(recordings)
     outcomes = downloads(storage, "run", session)
@@ -85,10 +86,10 @@ def test_what_is_published_is_not_fetched_again(
     sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
 ) -> None:
     session = plan_session(client, lake, session_with(sandbox, 2))
-    download_session(client, lake, session, "run", 1)
+    download_session(client, lake, session, "run", 1, WAIT)
     upsert(lake, RECORDINGS, *downloads(lake, "run", session))
 
-    download_session(client, lake, session, "another run", 1)
+    download_session(client, lake, session, "another run", 1, WAIT)
 
     assert len(content_requests(sandbox)) == 2
     assert downloads(lake, "another run", session) == []
@@ -100,7 +101,7 @@ def test_audio_that_nobody_published_is_adopted(sandbox: Sandbox, client: RingCe
     storage.put(audio_path(first), sandbox.content_of(first))
     version = storage.version(audio_path(first))
 
-    download_session(client, storage, session, "run", 1)
+    download_session(client, storage, session, "run", 1, WAIT)
 
     assert content_requests(sandbox) == [second]
     assert storage.version(audio_path(first)) == version
@@ -128,7 +129,7 @@ def test_what_is_not_audio_is_not_stored_and_holds_no_other_recording_back(
     sandbox.faults.add(Fault("content", kind, id=second))
 
     with pytest.raises(RecordingsFailedError, match=f"session {session.telephony_session_id}: recording {second}: "):
-        download_session(client, storage, session, "run", 1)
+        download_session(client, storage, session, "run", 1, WAIT)
 
     assert held(storage) == [audio_path(first), audio_path(third)]
     outcomes = downloads(storage, "run", session)
@@ -138,7 +139,7 @@ def test_what_is_not_audio_is_not_stored_and_holds_no_other_recording_back(
     assert (row["audio_path"], row["sha256"], row["downloaded_at"]) == (None, None, None)
 
     sandbox.faults.clear()
-    download_session(client, storage, session, "run", 2)
+    download_session(client, storage, session, "run", 2, WAIT)
 
     assert content_requests(sandbox) == [first, second, third, second]
     assert [(row["status"], row["error"]) for row in downloads(storage, "run", session)] == [("downloaded", None)] * 3
@@ -154,7 +155,7 @@ def test_a_body_that_only_begins_like_audio_is_not_stored(sandbox: Sandbox, conn
         change(storage, recording_id, content_uri=f"{media.url}/it")
 
         with pytest.raises(RecordingsFailedError, match=f"recording {recording_id}: "):
-            download_session(client, storage, session, "run", 1)
+            download_session(client, storage, session, "run", 1, WAIT)
 
     assert held(storage) == []
     (row,) = downloads(storage, "run", session)
@@ -168,7 +169,7 @@ def test_an_old_recording_that_is_gone_is_unavailable(
     session = plan_session(client, storage, session_with(sandbox, 2))
     sandbox.delete_recording(first)
 
-    download_session(client, storage, session, "run", 1)
+    download_session(client, storage, session, "run", 1, WAIT)
 
     row = of(downloads(storage, "run", session), first)
     assert (row["status"], row["audio_path"]) == ("unavailable", None)
@@ -176,31 +177,46 @@ def test_an_old_recording_that_is_gone_is_unavailable(
     assert held(storage) == [audio_path(second)]
 
     upsert(storage, RECORDINGS, *downloads(storage, "run", session))
-    download_session(client, storage, session, "another run", 1)
+    download_session(client, storage, session, "another run", 1, WAIT)
     assert content_requests(sandbox) == [first, second]
 
 
-def test_a_fresh_recording_that_is_not_there_yet_is_tried_again(
+def test_a_recording_that_is_not_there_yet_is_looked_for_again_until_it_comes(
     start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage
 ) -> None:
     sandbox = start_sandbox(replace(CONFIG, now=datetime.now(UTC), recording_delay=24 * 3600))
-    # Of sessions within some hours, the latest; of seven or eight a day, one at least began within a day.
+    # Of seven or eight sessions a day, one at least began within a day.
     found = sandbox.truth(sandbox.clock.now() - timedelta(hours=23, minutes=50), sandbox.clock.now()).sessions[-1]
     client = connect(sandbox)
     session = plan_session(client, lake, found)
 
-    with pytest.raises(RecordingsFailedError, match="not available yet: "):
-        download_session(client, lake, session, "run", 1)
+    before = datetime.now(UTC)
+    look_again = download_session(client, lake, session, "run", 1, timedelta(days=1))
 
-    assert {(row["status"], row["attempts"]) for row in downloads(lake, "run", session)} == {("failed", 1)}
-    assert all(row["error"].startswith("not available yet: ") for row in downloads(lake, "run", session))
+    assert look_again is not None
+    assert timedelta(minutes=1) <= look_again - before <= timedelta(minutes=16)
+    outcomes = downloads(lake, "run", session)
+    assert {row["status"] for row in outcomes} == {"pending"}
+    assert all(row["error"].startswith("not available yet: ") for row in outcomes)
 
-    # As it is published, and some hours later.
-    upsert(lake, RECORDINGS, *downloads(lake, "run", session))
     sandbox.clock.advance(24 * 3600)
-    download_session(client, lake, session, "next run", 1)
+    assert download_session(client, lake, session, "run", 1, timedelta(days=1)) is None
+    assert {(row["status"], row["error"]) for row in downloads(lake, "run", session)} == {("downloaded", None)}
 
-    assert {(row["status"], row["attempts"]) for row in downloads(lake, "next run", session)} == {("downloaded", 2)}
+
+def test_a_recording_that_does_not_come_in_time_is_unavailable(
+    start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage
+) -> None:
+    sandbox = start_sandbox(replace(CONFIG, now=datetime.now(UTC), recording_delay=24 * 3600))
+    found = sandbox.truth(sandbox.clock.now() - timedelta(hours=23, minutes=50), sandbox.clock.now()).sessions[-1]
+    client = connect(sandbox)
+    session = plan_session(client, lake, found)
+
+    assert download_session(client, lake, session, "run", 1, timedelta(0)) is None
+
+    outcomes = downloads(lake, "run", session)
+    assert {row["status"] for row in outcomes} == {"unavailable"}
+    assert all("404" in row["error"] for row in outcomes)
 
 
 def test_no_foreign_host_is_asked(
@@ -213,7 +229,7 @@ def test_no_foreign_host_is_asked(
     change(lake, first, content_uri=stated.replace(sandbox.media_url, foreign.media_url))
 
     with pytest.raises(RecordingsFailedError, match=f"recording {first}: .*host"):
-        download_session(client, lake, session, "run", 1)
+        download_session(client, lake, session, "run", 1, WAIT)
 
     assert (foreign.requests, content_requests(sandbox)) == ((), [second])
     assert held(lake) == [audio_path(second)]
@@ -227,7 +243,7 @@ def test_a_recording_without_an_address_says_so(
     change(lake, recording_id, content_uri=None)
 
     with pytest.raises(RecordingsFailedError, match=f"recording {recording_id}: .*no contentUri to fetch it from"):
-        download_session(client, lake, session, "run", 1)
+        download_session(client, lake, session, "run", 1, WAIT)
 
     assert content_requests(sandbox) == []
 
@@ -238,7 +254,7 @@ def test_a_session_across_midnight_is_fetched_whole(
     recordings = session_across_midnight(sandbox).recordings
     session = plan_session(client, lake, session_across_midnight(sandbox))
 
-    download_session(client, lake, session, "run", 1)
+    download_session(client, lake, session, "run", 1, WAIT)
 
     assert held(lake) == [audio_path(recording.id, recording.start_time) for recording in recordings]
     assert len({path.rsplit("/", 1)[0] for path in held(lake)}) == 2
@@ -253,13 +269,13 @@ def test_a_quota_that_is_used_up_midway_loses_nothing(
     session = plan_session(client, lake, session_with(sandbox, 3))
 
     with pytest.raises(RateLimitedError):
-        download_session(client, lake, session, "run", 1)
+        download_session(client, lake, session, "run", 1, WAIT)
 
     assert held(lake) == [audio_path(first), audio_path(second)]
     assert list(lake.list("outcomes")) == []
 
     sandbox.clock.advance(60)
-    download_session(connect(sandbox), lake, session, "run", 1)
+    download_session(connect(sandbox), lake, session, "run", 1, WAIT)
 
     assert content_requests(sandbox) == [first, second, third]
     assert [row["status"] for row in downloads(lake, "run", session)] == ["downloaded"] * 3
@@ -273,7 +289,7 @@ def test_a_permission_that_is_missing_is_no_fault_of_the_recordings(
     session = plan_session(client, lake, session_with(sandbox, 2))
 
     with pytest.raises(PermissionDeniedError, match="ReadCallRecording"):
-        download_session(client, lake, session, "run", 1)
+        download_session(client, lake, session, "run", 1, WAIT)
 
     assert list(lake.list("outcomes")) == []
     assert {row["status"] for row in rows(lake, RECORDINGS)} == {"pending"}
@@ -284,6 +300,6 @@ def test_a_session_that_the_table_does_not_know_has_nothing_to_fetch(
 ) -> None:
     session = SessionRef("s-unknown", (DAY.date(),), ())
 
-    download_session(client, lake, session, "run", 1)
+    download_session(client, lake, session, "run", 1, WAIT)
 
     assert (downloads(lake, "run", session), sandbox.requests) == ([], ())

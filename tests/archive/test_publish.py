@@ -9,6 +9,7 @@ from sandbox.ringcentral.audio import WAV_SAMPLE_RATE, encode_wav, samples_of
 from tests.archive.archived_day import (
     DAY,
     NEXT_DAY,
+    WAIT,
     Row,
     content_requests,
     ids,
@@ -34,7 +35,7 @@ SILENT = "the download task ended without an outcome; its log says why"
 
 def archive(client: RingCentralClient, storage: Storage, session: SessionRef, run_id: str) -> None:
     """Downloads and merges, as the two tasks of a session do."""
-    download_session(client, storage, session, run_id, 1)
+    download_session(client, storage, session, run_id, 1, WAIT)
     merge_session(storage, session, run_id)
 
 
@@ -125,7 +126,7 @@ def test_a_failed_recording_is_reported_and_the_next_run_makes_good(
     session = plan_session(client, storage, truth)
     sandbox.faults.add(Fault("content", "html", id=second, times=1))
     with pytest.raises(RecordingsFailedError):
-        download_session(client, storage, session, "run", 1)
+        download_session(client, storage, session, "run", 1, WAIT)
     merge_session(storage, session, "run")
 
     report = publish_run(storage, [session], "run")
@@ -166,7 +167,7 @@ def test_what_is_held_but_not_merged_is_reported(
     sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
 ) -> None:
     session = plan_session(client, lake, session_with(sandbox, 2))
-    download_session(client, lake, session, "run", 1)
+    download_session(client, lake, session, "run", 1, WAIT)
 
     report = publish_run(lake, [session], "run")
 
@@ -236,7 +237,7 @@ def test_a_file_that_becomes_an_mp3_leaves_no_wav_behind(
     lake.put(layout.recording_audio(wav.id, DAY.date(), "audio/wav"), encode_wav(samples, WAV_SAMPLE_RATE))
     sandbox.faults.add(Fault("content", "html", id=mp3.id, times=1))
     with pytest.raises(RecordingsFailedError):
-        download_session(client, lake, session, "run", 1)
+        download_session(client, lake, session, "run", 1, WAIT)
     merge_session(lake, session, "run")
     publish_run(lake, [session], "run")
     assert [row["content_type"] for row in rows(lake, SESSIONS)] == ["audio/wav"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
@@ -18,6 +19,7 @@ from voxlake.archive.land import land_call_log
 from voxlake.archive.merge import merge_session
 from voxlake.archive.plan import SessionRef, batch, plan_sessions
 from voxlake.archive.publish import publish_run, raise_for_failed
+from voxlake.settings import get_settings
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ Result = TypeVar("Result")
 
 def extract(context: Context) -> list[str]:
     """Reads the call log of the run's window; returns the raw folders."""
-    window = resolve_window(context)
+    window = resolve_window(context, get_settings().call_log_overlap, datetime.now(UTC))
     log.info("reading the company call log from %s to %s", window.start, window.end)
     hook = RingCentralHook(max_wait=EXTRACT_MAX_WAIT)
     with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
@@ -48,15 +50,22 @@ def land(raw_folders: Sequence[str], max_batches: int) -> list[list[dict[str, An
 
 
 def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
-    """Downloads the recordings of each session of a batch."""
+    """Downloads the recordings of each session of a batch; comes back for those that are not available yet.
+
+    Raises:
+        AirflowRescheduleException: Some are not: the task gives its slot back until it is worth another look.
+    """
     hook, lake = RingCentralHook(), open_lake()
     client = hook.get_conn()
+    wait = get_settings().recording_wait
 
-    def download_one(session: SessionRef) -> None:
+    def download_one(session: SessionRef) -> datetime | None:
         with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
-            download_session(client, lake, session, context["run_id"], context["ti"].try_number)
+            return download_session(client, lake, session, context["run_id"], context["ti"].try_number, wait)
 
-    _for_each(sessions, download_one)
+    look_again = [time for time in _for_each(sessions, download_one) if time is not None]
+    if look_again:
+        raise AirflowRescheduleException(min(look_again))
 
 
 def merge(sessions: Sequence[Mapping[str, Any]], context: Context) -> list[str]:

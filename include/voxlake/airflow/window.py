@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -18,11 +18,17 @@ class Window:
     end: datetime
 
 
-def resolve_window(context: Mapping[str, Any]) -> Window:
-    """The run's `start` and `end` params where given, else its data interval.
+def resolve_window(context: Mapping[str, Any], overlap: timedelta, now: datetime) -> Window:
+    """The run's `start` and `end` params where given, else its data interval with what came late before it.
+
+    The call log is asked by start time, but shows a call only when it is over. So the runs of the schedule read
+    `overlap` more before their interval, unless that ended so long ago that all its calls are over. A backfill reads
+    all its intervals at one time: none of them could find more before another than that does itself.
 
     Args:
         context: The task's context. A run that was triggered without a logical date has no data interval in it.
+        overlap: Longer than the longest calls.
+        now: When the run reads.
 
     Raises:
         AirflowFailException: There is neither, or the params make no window; the text says what to enter.
@@ -38,7 +44,10 @@ def resolve_window(context: Mapping[str, Any]) -> Window:
             "with both params `start` and `end` (for example 2026-11-01T00:00:00Z and 2026-11-02T00:00:00Z), or "
             "make a backfill of the dates."
         )
-    return Window(interval_start, interval_end)
+    settled = interval_end + overlap <= now
+    if settled or context["dag_run"].run_type == "backfill":
+        return Window(interval_start, interval_end)
+    return Window(interval_start - overlap, interval_end)
 
 
 def _from_params(start: str | None, end: str | None) -> Window:

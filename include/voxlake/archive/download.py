@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ Row = dict[str, Any]
 
 # A recording can be fetched some minutes after its call, sometimes later, and RingCentral tells neither by an event nor
 # by another status than 404: https://developers.ringcentral.com/guide/voice/call-log/recordings
-AVAILABLE_WITHIN = timedelta(hours=24)
+# The longer it has not been there, the less often it is worth one of the few requests to look.
+_LOOK_AGAIN_AT_LEAST = timedelta(minutes=1)
+_LOOK_AGAIN_AT_MOST = timedelta(minutes=15)
 
 
 class RecordingsFailedError(RuntimeError):
@@ -37,8 +40,13 @@ class RecordingsFailedError(RuntimeError):
 
 
 def download_session(
-    client: RingCentralClient, storage: Storage, session: SessionRef, run_id: str, try_number: int
-) -> None:
+    client: RingCentralClient,
+    storage: Storage,
+    session: SessionRef,
+    run_id: str,
+    try_number: int,
+    wait: timedelta,
+) -> datetime | None:
     """Downloads what the archive does not hold yet of a session, and leaves the outcomes for `publish`.
 
     Audio that is in the lake already, by an earlier try that was killed before it could say so, is not fetched again.
@@ -49,6 +57,10 @@ def download_session(
         session: Which session.
         run_id: The DAG run that the outcomes belong to.
         try_number: Which try of the task this is, from 1.
+        wait: How long after its start a recording that the provider does not have may still come.
+
+    Returns:
+        When to look again for recordings that are not available yet; None if there are none.
 
     Raises:
         RecordingsFailedError: Some failed; all others are there.
@@ -59,7 +71,7 @@ def download_session(
     session_id = session.telephony_session_id
     recordings = read_recordings(storage, [session_id], session.days).get(session_id, [])
     outcomes = [
-        row | _fetch(client, storage, row) | {"attempts": row["attempts"] + try_number}
+        row | _fetch(client, storage, row, wait) | {"attempts": row["attempts"] + try_number}
         for row in recordings
         if row["status"] in ("pending", "failed")
     ]
@@ -68,18 +80,20 @@ def download_session(
         tables.to_parquet(tables.to_arrow(RECORDINGS, outcomes)),
     )
     failed = [f"recording {row['recording_id']}: {row['error']}" for row in outcomes if row["status"] == "failed"]
-    log.info(
-        "session %s: %d recordings, %d fetched now, %d failed",
-        session_id,
-        len(recordings),
-        len(outcomes) - len(failed),
-        len(failed),
-    )
+    statuses = Counter(row["status"] for row in outcomes)
+    log.info("session %s: %d recordings, of these now %s", session_id, len(recordings), dict(statuses))
     if failed:
         raise RecordingsFailedError(f"session {session_id}: " + "; ".join(failed))
+    return min((_look_again(row) for row in outcomes if row["status"] == "pending"), default=None)
 
 
-def _fetch(client: RingCentralClient, storage: Storage, row: Row) -> Row:
+def _look_again(row: Row) -> datetime:
+    now = datetime.now(UTC)
+    age: timedelta = now - row["start_time"]
+    return now + max(_LOOK_AGAIN_AT_LEAST, min(age / 4, _LOOK_AGAIN_AT_MOST))
+
+
+def _fetch(client: RingCentralClient, storage: Storage, row: Row, wait: timedelta) -> Row:
     try:
         path = held_audio(storage, row)
         if path is None:
@@ -90,8 +104,8 @@ def _fetch(client: RingCentralClient, storage: Storage, row: Row) -> Row:
         # These say something about the connection, not about this recording: the row stays as it was.
         raise
     except NotFoundError as error:
-        if datetime.now(UTC) < row["start_time"] + AVAILABLE_WITHIN:
-            return {"status": "failed", "error": f"not available yet: {error}"}
+        if datetime.now(UTC) < row["start_time"] + wait:
+            return {"status": "pending", "error": f"not available yet: {error}"}
         return {"status": "unavailable", "error": str(error)}
     except (RingCentralError, NotAudioError) as error:
         return {"status": "failed", "error": str(error)}

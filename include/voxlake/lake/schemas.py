@@ -190,7 +190,7 @@ _AUDIO = (
 )
 _OUTCOME = (
     Column("status", STRING, "`pending`, `downloaded`, `unavailable` (the provider has it no more) or `failed`."),
-    Column("error", STRING, "Why it is `unavailable` or `failed`."),
+    Column("error", STRING, "Why it is `unavailable` or `failed`, or not available yet."),
     Column("attempts", INTEGER, "How often a download was tried."),
     *_AUDIO,
     Column("codec", STRING, "Codec as FFmpeg names it, e.g. `mp3`, `pcm_s16le`."),
