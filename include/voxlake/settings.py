@@ -52,10 +52,11 @@ class Settings(BaseSettings):
         ),
     )
     recording_wait: timedelta = Field(
-        default=timedelta(hours=6),
+        default=timedelta(hours=1),
         description=(
-            "How long after its start a recording that the media host does not have (404) is waited for; then it is "
-            "`unavailable`. ISO 8601, such as `PT6H`. Default: 6 hours."
+            "How long after its start a recording that the media host does not have (404) is waited for by its run; "
+            "then it is `unavailable`, but every run that reads its call within a day looks once more. "
+            "ISO 8601, such as `PT1H`. Default: 1 hour."
         ),
     )
 

@@ -218,6 +218,13 @@ def test_a_recording_that_does_not_come_in_time_is_unavailable(
     assert {row["status"] for row in outcomes} == {"unavailable"}
     assert all("404" in row["error"] for row in outcomes)
 
+    # It came all the same, and a run of the same day comes by.
+    upsert(lake, RECORDINGS, *outcomes)
+    sandbox.clock.advance(24 * 3600)
+    assert plan_session(client, lake, found) == session
+    download_session(client, lake, session, "next run", 1, timedelta(0))
+    assert {row["status"] for row in downloads(lake, "next run", session)} == {"downloaded"}
+
 
 def test_no_foreign_host_is_asked(
     sandbox: Sandbox, client: RingCentralClient, start_sandbox: StartSandbox, lake: LocalStorage

@@ -250,6 +250,86 @@ def test_a_file_that_becomes_an_mp3_leaves_no_wav_behind(
     assert list(lake.list("audio/sessions")) == [row["audio_path"]]
 
 
+@pytest.mark.parametrize("first", ["more", "less"])
+def test_two_runs_of_which_one_knew_less_leave_one_file(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage, first: str
+) -> None:
+    session = wav_and_mp3(sandbox, client, lake)
+    merge_session(lake, session, "less")
+    archive(client, lake, session, "more")
+
+    for run_id in sorted(("more", "less"), key=lambda run_id: run_id != first):
+        publish_run(lake, [session], run_id)
+
+    (row,) = rows(lake, SESSIONS)
+    assert row["recording_ids"] == list(session.recording_ids)
+    assert list(lake.list("audio/sessions")) == [row["audio_path"]]
+
+
+def test_a_publish_that_was_killed_half_way_leaves_nothing_behind_when_it_is_done_again(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = wav_and_mp3(sandbox, client, lake)
+    merge_session(lake, session, "run")
+    publish_run(lake, [session], "run")
+    archive(client, lake, session, "next run")
+
+    class KilledError(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStorage, "delete", kill)
+        with pytest.raises(KilledError):
+            publish_run(lake, [session], "next run")
+    publish_run(lake, [session], "next run")
+
+    (row,) = rows(lake, SESSIONS)
+    assert list(lake.list("audio/sessions")) == [row["audio_path"]]
+
+
+def wav_and_mp3(sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage) -> SessionRef:
+    """A session of two recordings, planned, of which the lake holds the first already, as a WAV."""
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, lake, truth)
+    wav = truth.recordings[0]
+    samples = samples_of(wav.id, wav.duration_ms, WAV_SAMPLE_RATE)
+    lake.put(layout.recording_audio(wav.id, DAY.date(), "audio/wav"), encode_wav(samples, WAV_SAMPLE_RATE))
+    return session
+
+
+def test_a_session_that_another_run_moved_to_the_day_before_is_not_taken_for_unmerged(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    truth = session_across_midnight(sandbox)
+    (session,) = plan_sessions(
+        storage, land_window(client, storage, NEXT_DAY, NEXT_DAY + timedelta(minutes=5)).sessions
+    )
+    land_window(client, storage, truth.start_time, NEXT_DAY)
+    archive(client, storage, session, "run")
+
+    assert publish_run(storage, [session], "run").failed == {}
+    (row,) = rows(storage, SESSIONS)
+    assert (row["start_time"].date(), row["recording_ids"]) == (DAY.date(), list(session.recording_ids))
+
+
+def test_a_recording_that_the_task_gave_up_waiting_for_says_that_it_is_not_available(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    truth = session_with(sandbox, 1)
+    session = plan_session(client, lake, truth)
+    sandbox.delete_recording(truth.recordings[0].id)
+    assert download_session(client, lake, session, "run", 1, wait=timedelta(days=36500)) is not None
+
+    publish_run(lake, [session], "run")
+
+    (row,) = rows(lake, RECORDINGS)
+    assert row["status"] == "failed"
+    assert row["error"].startswith("not available yet: ")
+
+
 def test_the_whole_day_is_archived_whole(sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage) -> None:
     end = NEXT_DAY + timedelta(minutes=5)
     landed = land_window(client, lake, DAY, end)

@@ -64,6 +64,16 @@ def test_scratch_that_was_never_published_is_gone(storage: Storage) -> None:
     assert not scratch.exists()
 
 
+def test_an_error_comes_through_though_the_scratch_file_is_gone(storage: Storage) -> None:
+    def fail() -> None:
+        with storage.scratch(".mp3") as file:
+            file.unlink()
+            raise ValueError("what went wrong")
+
+    with pytest.raises(ValueError, match="what went wrong"):
+        fail()
+
+
 def test_publish_if_keeps_what_another_made(storage: Storage) -> None:
     version = storage.version("audio/a.mp3")
     storage.put("audio/a.mp3", b"theirs")

@@ -113,6 +113,13 @@ def test_a_recording_that_is_held_stays_held(storage: Storage, later: str) -> No
     assert [(row["status"], row["error"]) for row in rows_of(storage, RECORDINGS)] == [("downloaded", None)]
 
 
+def test_of_two_claims_of_one_time_always_the_same_one_stays(storage: Storage) -> None:
+    claims = [recording("7", call_id="a", leg_index=1), recording("7", call_id="b"), recording("7", call_id="a")]
+    for order in (claims, claims[::-1]):
+        upsert(storage, RECORDINGS, *order)
+        assert [row["call_id"] for row in rows_of(storage, RECORDINGS)] == ["b"]
+
+
 def test_a_merge_that_knew_fewer_recordings_does_not_hide_one_that_knew_more(storage: Storage) -> None:
     key = {"provider": "ringcentral", "account_id": "1", "telephony_session_id": "s-1", "start_time": NOON}
     upsert(storage, SESSIONS, key | {"recording_ids": ["1", "2"], "merged_at": NOON})

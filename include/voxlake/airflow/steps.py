@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 def extract(context: Context) -> list[str]:
     """Reads the call log of the run's window; returns the raw folders."""
-    window = resolve_window(context, get_settings().call_log_overlap, datetime.now(UTC))
+    window = resolve_window(context, get_settings().call_log_overlap)
     log.info("reading the company call log from %s to %s", window.start, window.end)
     hook = RingCentralHook(max_wait=EXTRACT_MAX_WAIT)
     with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):

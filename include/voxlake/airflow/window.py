@@ -18,17 +18,17 @@ class Window:
     end: datetime
 
 
-def resolve_window(context: Mapping[str, Any], overlap: timedelta, now: datetime) -> Window:
+def resolve_window(context: Mapping[str, Any], overlap: timedelta) -> Window:
     """The run's `start` and `end` params where given, else its data interval with what came late before it.
 
     The call log is asked by start time, but shows a call only when it is over. So the runs of the schedule read
-    `overlap` more before their interval, unless that ended so long ago that all its calls are over. A backfill reads
-    all its intervals at one time: none of them could find more before another than that does itself.
+    `overlap` more before their interval, however late they run: the runs before them read those hours at their own
+    time, and it takes this one to find what was not over then. A backfill reads all its intervals at one time: none of
+    them could find more before another than that does itself.
 
     Args:
         context: The task's context. A run that was triggered without a logical date has no data interval in it.
         overlap: Longer than the longest calls.
-        now: When the run reads.
 
     Raises:
         AirflowFailException: There is neither, or the params make no window; the text says what to enter.
@@ -44,10 +44,9 @@ def resolve_window(context: Mapping[str, Any], overlap: timedelta, now: datetime
             "with both params `start` and `end` (for example 2026-11-01T00:00:00Z and 2026-11-02T00:00:00Z), or "
             "make a backfill of the dates."
         )
-    settled = interval_end + overlap <= now
-    if settled or context["dag_run"].run_type == "backfill":
-        return Window(interval_start, interval_end)
-    return Window(interval_start - overlap, interval_end)
+    if context["dag_run"].run_type == "scheduled":
+        return Window(interval_start - overlap, interval_end)
+    return Window(interval_start, interval_end)
 
 
 def _from_params(start: str | None, end: str | None) -> Window:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from voxlake.archive.plan import SessionRef, read_recordings
+from voxlake.archive.plan import SessionRef, is_to_fetch, read_recordings
 from voxlake.audio.probe import AudioProperties, NotAudioError, probe
 from voxlake.lake import layout, tables
 from voxlake.lake.schemas import RECORDINGS
@@ -73,7 +73,7 @@ def download_session(
     outcomes = [
         row | _fetch(client, storage, row, wait) | {"attempts": row["attempts"] + try_number}
         for row in recordings
-        if row["status"] in ("pending", "failed")
+        if is_to_fetch(row)
     ]
     storage.put(
         layout.outcome(run_id, "download", session_id),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,10 @@ from voxlake.lake.schemas import RECORDINGS, SESSIONS
 from voxlake.lake.storage import Storage
 
 Row = dict[str, Any]
+
+# Mostly a recording is there minutes after its call, "occasionally" later, and a 404 does not say which:
+# https://developers.ringcentral.com/guide/voice/call-log/recordings
+_MAY_STILL_COME = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,7 @@ class SessionRef:
 def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> list[SessionRef]:
     """Those of the sessions that are not whole in the archive yet, in the order they began.
 
-    A session is whole when every recording is downloaded or known to be unavailable, and the merged file has all that
-    are downloaded.
+    A session is whole when no recording is to be fetched, and the merged file has all that are downloaded.
 
     Args:
         storage: The lake.
@@ -64,7 +67,7 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
     unfinished = [
         (rows, session)
         for session, rows in read_recordings(storage, sessions, days).items()
-        if any(row["status"] in ("pending", "failed") for row in rows)
+        if any(is_to_fetch(row) for row in rows)
         or [row["recording_id"] for row in rows if row["status"] == "downloaded"] != merged.get(session, [])
     ]
     unfinished.sort(key=lambda item: (item[0][0]["start_time"], item[1]))
@@ -76,6 +79,14 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
         )
         for rows, session in unfinished
     ]
+
+
+def is_to_fetch(recording: Row) -> bool:
+    """Whether a run that comes by a recording is to ask the provider for it."""
+    start: datetime = recording["start_time"]
+    if recording["status"] == "unavailable":
+        return datetime.now(UTC) < start + _MAY_STILL_COME
+    return recording["status"] in ("pending", "failed")
 
 
 def days_around(days: Iterable[date]) -> set[date]:

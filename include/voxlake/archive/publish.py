@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 _SHOWN = 20
+
+_SILENT = "the download task ended without an outcome; its log says why"
 
 
 class SessionsFailedError(RuntimeError):
@@ -47,8 +50,8 @@ class Published:
 def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -> Published:
     """Writes the outcomes of a run's downloads and merges into the tables.
 
-    A session whose download task left no outcome (it was killed, or its connection was refused) becomes `failed` with
-    that as its reason, so that no recording stays pending without a word.
+    A recording whose download task left no outcome (it was killed, or its connection was refused) becomes `failed` with
+    that as its reason, so that none stays pending without a word; so does one that the task gave up waiting for.
 
     Args:
         storage: The lake.
@@ -61,7 +64,7 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
 
     recordings = _planned_recordings(storage, sessions)
     silent = [
-        row | {"status": "failed", "error": "the download task ended without an outcome; its log says why"}
+        row | {"status": "failed", "error": row["error"] or _SILENT}
         for rows in recordings.values()
         for row in rows
         if row["status"] == "pending"
@@ -101,21 +104,37 @@ def _upsert_sessions(storage: Storage, merges: pa.Table) -> None:
 
     A session lies on the day of its earliest recording, which may land last, and a WAV becomes an MP3 when a recording
     of another kind joins it.
+
+    What is left is known by its path, not by the rows found: neither a publish that was killed half way nor a parallel
+    run that knew fewer recordings leaves a row that tells. No merge still under way can need such a file, as a session
+    never goes back to a later day, nor from MP3 to WAV.
     """
     days = days_around(time.date() for time in merges["start_time"].to_pylist())
     ours = pc.field("telephony_session_id").isin(merges["telephony_session_id"].to_pylist())
-    earlier = tables.read(storage, SESSIONS, days, ours).to_pylist()
     tables.upsert(storage, SESSIONS, merges)
     rows = tables.read(storage, SESSIONS, days, ours).to_pylist()
-    # The last one of a session knew the most recordings.
-    rows.sort(key=lambda row: (len(row["recording_ids"]), row["merged_at"]))
+    # The last one of a session knew the most recordings, and of those on two days the one on the day before.
+    rows.sort(key=lambda row: (len(row["recording_ids"]), -row["start_time"].timestamp()))
     current = {row["telephony_session_id"]: row for row in rows}
-    for row in (*earlier, *rows):
+    for row in rows:
         session, day = row["telephony_session_id"], row["start_time"].date()
         if day != current[session]["start_time"].date():
             tables.discard(storage, SESSIONS, [day], pc.field("telephony_session_id") == session)
-        if row["audio_path"] != current[session]["audio_path"]:
-            storage.delete(row["audio_path"])
+    for row in current.values():
+        for path in _outdated(row):
+            storage.delete(path)
+
+
+def _outdated(row: Row) -> list[str]:
+    """Where merges that knew fewer recordings of the session than its row may have put its file."""
+    session, day = row["telephony_session_id"], row["start_time"].date()
+    if row["status"] == "complete" and len(row["recording_ids"]) == 1:
+        return []
+    day_after = day + timedelta(days=1)
+    paths = [layout.session_audio(session, day_after, content_type) for content_type in layout.AUDIO_SUFFIXES]
+    if row["content_type"] == "audio/mpeg":
+        paths.append(layout.session_audio(session, day, "audio/wav"))
+    return paths
 
 
 def _planned_recordings(storage: Storage, sessions: Sequence[SessionRef]) -> dict[str, list[Row]]:
@@ -130,7 +149,8 @@ def _planned_recordings(storage: Storage, sessions: Sequence[SessionRef]) -> dic
 def _failed(
     storage: Storage, sessions: Sequence[SessionRef], recordings: Mapping[str, Sequence[Row]]
 ) -> dict[str, str]:
-    merged = read_merged(storage, recordings, {day for session in sessions for day in session.days})
+    # Another run may have landed a recording of the day before, which took the session's row there.
+    merged = read_merged(storage, recordings, days_around(day for session in sessions for day in session.days))
     reasons = {}
     for session, rows in recordings.items():
         errors = [f"recording {row['recording_id']}: {row['error']}" for row in rows if row["status"] == "failed"]

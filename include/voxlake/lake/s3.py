@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,8 +73,15 @@ class S3Storage:
     @contextmanager
     def scratch(self, suffix: str = "") -> Iterator[Path]:
         """See `Storage.scratch`: a file in the worker's own temporary folder."""
-        with tempfile.NamedTemporaryFile(suffix=suffix, prefix="voxlake-") as file:
-            yield Path(file.name)
+        # Not NamedTemporaryFile: where its file is gone already, because a merge that failed removed what it had begun,
+        # it hides that failure behind its own.
+        descriptor, name = tempfile.mkstemp(suffix=suffix, prefix="voxlake-")
+        os.close(descriptor)
+        file = Path(name)
+        try:
+            yield file
+        finally:
+            file.unlink(missing_ok=True)
 
     def publish(self, scratch: Path, path: str) -> None:
         """See `Storage.publish`: large files go up in parts, and are there when the last part is."""

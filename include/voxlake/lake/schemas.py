@@ -223,7 +223,8 @@ RECORDINGS = Table(
     ),
     key=("provider", "account_id", "recording_id"),
     versions=(
-        Versions(newest_first=("extracted_at",)),
+        # Of two records of one page that claim the same recording, always the same one.
+        Versions(newest_first=("extracted_at", "call_id", "leg_index")),
         Versions(
             newest_first=("status", "attempts", "downloaded_at"),
             columns=tuple(column.name for column in _OUTCOME),
