@@ -49,7 +49,7 @@ up: install ## Airflow with the connection and the lake of the environment or .e
 	airflow db migrate && airflow pools import include/pools.json || exit 1; \
 	echo "The UI comes up at http://localhost:$${AIRFLOW__API__PORT:-8080}; user admin, password in"; \
 	echo "$$AIRFLOW_HOME/simple_auth_manager_passwords.json.generated. Ctrl-C ends it."; \
-	airflow standalone & pid=$$!; trap "kill -TERM -- -$$pid; wait $$pid; exit 0" INT TERM; wait $$pid
+	airflow standalone & pid=$$!; trap "kill -TERM -- -$$pid; wait $$pid; exit 0" INT TERM HUP; wait $$pid
 
 test: install-dev ## all tests, with line coverage
 	@python -m pytest -n 2 --dist loadgroup --cov --cov-report=term

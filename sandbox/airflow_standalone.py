@@ -1,4 +1,4 @@
-"""Airflow's own `standalone`, started and stopped by a program: for the demo and the end-to-end tests."""
+"""Airflow's own `standalone`, started and stopped by a program: for the demo."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ import requests
 PROJECT = Path(__file__).resolve().parents[1]
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
+# Standard input is a pipe that this program holds open. It ends with this program even when that is killed and can end
+# nothing itself; then the shell's subprocess ends the whole group.
+_STANDALONE = f"""
+exec 3<&0
+(cat <&3; trap '' TERM; kill -TERM 0; sleep {STOP_SECONDS:.0f}; kill -KILL 0) &
+exec airflow standalone </dev/null 3<&-
+"""
 
 
 class AirflowStartError(RuntimeError):
@@ -29,7 +36,7 @@ class AirflowStandalone:
     """Scheduler, DAG processor, triggerer and API server of a folder of their own, on free ports.
 
     `prepare` makes the database with the pools and the DAGs in it. Entering the context starts Airflow and waits until
-    the API server answers; leaving it ends every process that was started.
+    the API server answers; leaving it ends every process that was started, and so does the end of this program.
 
     Args:
         home: The `AIRFLOW_HOME`; its database, logs and configuration lie there.
@@ -41,8 +48,8 @@ class AirflowStandalone:
         with ExitStack() as sockets:
             api, scheduler_logs, triggerer_logs = (_free_port(sockets) for _ in range(3))
         self.url = f"http://127.0.0.1:{api}"
-        # Nothing of an Airflow that the caller has set up for other purposes may leak in.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        # Nothing of an installation that the caller has set up for other purposes may leak in.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "VOXLAKE_"))}
         # Without compiled modules each of the many processes would compile all of Airflow for itself.
         inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         self.environment = {
@@ -89,8 +96,9 @@ class AirflowStandalone:
         with self.log.open("wb") as log:
             # A session of its own, so that all that it starts can be ended together.
             self._process = subprocess.Popen(
-                ["airflow", "standalone"],
+                ["sh", "-c", _STANDALONE],
                 env=self.environment,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -148,7 +156,7 @@ class AirflowStandalone:
             process.poll()
             alive = _signal_group(process.pid, 0)
         _signal_group(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None

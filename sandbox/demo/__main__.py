@@ -7,26 +7,25 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-
-import requests
 
 from sandbox.airflow_standalone import PROJECT, AirflowStandalone
 from sandbox.demo.report import print_report
+from sandbox.ringcentral import CallMix, QuotaLimit, SandboxConfig, run_sandbox
 
 # Of how many hourly runs the progress is told.
 PROGRESS_STEP = 4
 DAG_ID = "ringcentral_recordings"
 # Ten requests a second instead of RingCentral's ten a minute, so that the demo shows the pipeline and not the waiting.
-SANDBOX = ("--port", "0", "--media-port", "0", "--calls-per-day", "40", "--format", "mixed", "--heavy", "600/60")
+SANDBOX = SandboxConfig(
+    mix=CallMix(calls_per_day=40),
+    audio_format="mixed",
+    quotas={"heavy": QuotaLimit(600), "auth": QuotaLimit(5)},
+)
 
 
 def main() -> int:
@@ -34,21 +33,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--folder", type=Path, default=PROJECT / ".demo", help="where the lake and Airflow's files lie")
     folder: Path = parser.parse_args().folder.resolve()
-    # Being terminated ends the demo as Ctrl-C does: through every `with`, so that nothing is left running.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    # Ctrl-C and being terminated end the demo through every `with`, so that nothing is left running.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
     # All that the demo talks to is on this machine.
     os.environ |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
     started = time.monotonic()
     days = _days(folder)
     # Airflow's files are made anew each time: what is done already is to be seen from the lake alone.
     shutil.rmtree(folder / "airflow", ignore_errors=True)
-    with _sandbox() as sandbox:
+    with run_sandbox(SANDBOX) as sandbox:
         environment = {
-            "AIRFLOW_CONN_RINGCENTRAL_DEFAULT": json.dumps(sandbox["connection"]),
+            "AIRFLOW_CONN_RINGCENTRAL_DEFAULT": sandbox.connection_json(),
             "VOXLAKE_LAKE_URL": str(folder / "lake"),
             "VOXLAKE_STATE_DIR": str(folder / "state"),
         }
-        _say(started, f"sandbox at {sandbox['platform_url']}; making Airflow's database …")
+        _say(started, f"sandbox at {sandbox.platform_url}; making Airflow's database …")
         airflow = AirflowStandalone(folder / "airflow", environment)
         airflow.prepare()
         # Before the scheduler runs: SQLite refuses a transaction that read before another process wrote, so that a
@@ -58,10 +58,12 @@ def main() -> int:
         with airflow:
             _say(started, f"Airflow at {airflow.url}")
             states = _watch(airflow, folder / "lake", started)
-        done_requests = requests.get(f"{sandbox['platform_url']}/sandbox/requests", timeout=30).json()
+        done_requests = sandbox.requests
     _say(started, "Airflow and the sandbox are stopped")
-    whole = print_report(folder / "lake", done_requests, days)
-    return 0 if whole and set(states) == {"success"} else 1
+    if states["failed"]:
+        print(f"{states['failed']} hourly runs failed; the logs of their tasks lie in {folder / 'airflow' / 'logs'}")
+        return 1
+    return 0 if print_report(folder / "lake", done_requests, days) else 1
 
 
 def _days(folder: Path) -> tuple[datetime, datetime]:
@@ -73,20 +75,6 @@ def _days(folder: Path) -> tuple[datetime, datetime]:
         remembered.write_text(json.dumps([(today - timedelta(days=2)).isoformat(), today.isoformat()]))
     start, end = json.loads(remembered.read_text())
     return datetime.fromisoformat(start), datetime.fromisoformat(end)
-
-
-@contextmanager
-def _sandbox() -> Iterator[dict[str, Any]]:
-    command = [sys.executable, "-m", "sandbox.ringcentral", "--json", *SANDBOX]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            ready = process.stdout.readline()
-            if not ready:
-                raise SystemExit("The sandbox did not start; what it printed above says why.")
-            yield json.loads(ready)
-        finally:
-            process.terminate()
 
 
 def _backfill(airflow: AirflowStandalone, days: tuple[datetime, datetime], started: float) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
+
+from sandbox.ringcentral import RequestEntry
 
 # What a user pastes, with `lake/` in place of the demo's folder.
 ANALYST_QUERY = """
@@ -52,12 +53,12 @@ having count(*) filter (recordings.status <> 'downloaded') > 0 or any_value(sess
     or count(*) <> len(any_value(sessions.recording_ids))"""
 
 
-def print_report(lake: Path, requests: Sequence[dict[str, Any]], days: tuple[datetime, datetime]) -> bool:
+def print_report(lake: Path, requests: Sequence[RequestEntry], days: tuple[datetime, datetime]) -> bool:
     """Prints what is in the lake and what was asked of the provider for it.
 
     Args:
         lake: The lake's folder.
-        requests: The sandbox's request log: a `path` and a `status` each.
+        requests: The sandbox's request log.
         days: The stretch of time that was archived.
 
     Returns:
@@ -81,10 +82,10 @@ def print_report(lake: Path, requests: Sequence[dict[str, Any]], days: tuple[dat
     return not problems
 
 
-def _print_requests(requests: Sequence[dict[str, Any]]) -> None:
-    downloads = sum(request["path"].endswith("/content") and request["status"] in (200, 206) for request in requests)
-    pages = sum("/call-log" in request["path"] and request["status"] == 200 for request in requests)
-    refused = sum(request["status"] == 429 for request in requests)
+def _print_requests(requests: Sequence[RequestEntry]) -> None:
+    downloads = sum(request.path.endswith("/content") and request.status in (200, 206) for request in requests)
+    pages = sum("/call-log" in request.path and request.status == 200 for request in requests)
+    refused = sum(request.status == 429 for request in requests)
     print(f"\nRequests to the provider: {pages} call-log pages, {downloads} recordings, {refused} refused with 429.")
     if downloads == 0:
         print("Everything was in the lake already: no recording was downloaded again.")
