@@ -52,7 +52,7 @@ up: install ## Airflow with the connection and the lake of the environment or .e
 	airflow standalone & pid=$$!; trap "kill -TERM -- -$$pid; wait $$pid; exit 0" INT TERM HUP; wait $$pid
 
 test: install-dev ## all tests, with line coverage
-	@python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+	@python -m pytest -n 2 --cov --cov-report=term
 
 lint: install-dev ## ruff, mypy and the generated documents
 	@ruff check

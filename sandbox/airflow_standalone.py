@@ -137,12 +137,6 @@ class AirflowStandalone:
         reply.raise_for_status()
         return reply.json()
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """What the REST API answers to a POST to `/api/v2` + path."""
-        reply = requests.post(f"{self.url}/api/v2{path}", json=body, timeout=30)
-        reply.raise_for_status()
-        return reply.json()
-
     def stop(self) -> None:
         """Ends every process that was started, by force where it does not end by itself."""
         if self._process is None:

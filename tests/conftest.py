@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
 from sandbox.ringcentral import Sandbox, SandboxConfig, run_sandbox
+from voxlake.lake.local import LocalStorage
 from voxlake.lake.s3 import S3Storage
+from voxlake.lake.storage import Storage
 
 # Airflow reads its configuration when it is first imported, and every test process needs a database of its own.
 _AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="voxlake-airflow-")
@@ -28,6 +31,9 @@ os.environ |= {
     "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_AIRFLOW_HOME.name}/airflow.db",
 }
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 StartSandbox = Callable[[SandboxConfig], Sandbox]
 
@@ -57,16 +63,29 @@ def s3_endpoint() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture
-def s3_storage(s3_endpoint: str) -> S3Storage:
-    """An empty lake in S3."""
-    client = boto3.client(
+@pytest.fixture(scope="session")
+def s3_client(s3_endpoint: str) -> S3Client:
+    """boto3's client of that server."""
+    return boto3.client(
         "s3",
         endpoint_url=s3_endpoint,
         aws_access_key_id="test",
         aws_secret_access_key="test",
         region_name="us-east-1",
     )
+
+
+@pytest.fixture
+def s3_bucket(s3_client: S3Client) -> str:
+    """An empty bucket there."""
     bucket = f"lake-{uuid.uuid4().hex}"
-    client.create_bucket(Bucket=bucket)
-    return S3Storage(client, bucket, "a/prefix")
+    s3_client.create_bucket(Bucket=bucket)
+    return bucket
+
+
+@pytest.fixture(params=["local", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    """An empty lake in a folder, and one in S3."""
+    if request.param == "local":
+        return LocalStorage(tmp_path / "lake")
+    return S3Storage(request.getfixturevalue("s3_client"), request.getfixturevalue("s3_bucket"), "a/prefix")

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from sandbox.ringcentral import RequestEntry
+from voxlake.lake.schemas import RECORDINGS, SESSIONS, TABLES
 
 # What a user pastes, with `lake/` in place of the demo's folder.
 ANALYST_QUERY = """
@@ -33,13 +34,6 @@ select date,
        (select round(sum(duration_ms) / 60000, 1) from sessions where sessions.date = days.date) as audio_minutes,
        (select round(sum(size_bytes) / 1e6, 1) from recordings where recordings.date = days.date) as megabytes
 from (select distinct date from calls) days order by date"""
-
-_KEYS = {
-    "calls": "account_id, call_id",
-    "legs": "account_id, call_id, leg_index",
-    "recordings": "provider, account_id, recording_id",
-    "sessions": "provider, account_id, telephony_session_id",
-}
 
 # A recorded session is whole if its file exists and has every recording; the lengths are checked to the millisecond
 # by the tests, which decode the files with another program.
@@ -93,18 +87,18 @@ def _print_requests(requests: Sequence[RequestEntry]) -> None:
 
 def _problems(lake: Path) -> list[str]:
     problems = []
-    for table, key in _KEYS.items():
-        files = f"read_parquet('{lake}/tables/{table}/**/*.parquet')"
-        twice = duckdb.sql(f"select {key} from {files} group by all having count(*) > 1").fetchall()  # noqa: S608 - the demo's own folder
-        problems += [f"{table} has the key {row} twice" for row in twice]
+    for table in TABLES:
+        files = f"read_parquet('{lake}/tables/{table.name}/**/*.parquet')"
+        twice = duckdb.sql(f"select {', '.join(table.key)} from {files} group by all having count(*) > 1").fetchall()  # noqa: S608 - the demo's own folder
+        problems += [f"{table.name} has the key {row} twice" for row in twice]
     for session, statuses, errors in duckdb.sql(_NOT_WHOLE.format(lake=lake)).fetchall():
         problems.append(f"session {session} is not whole: recordings {statuses}, errors {errors}")
-    for table in ("recordings", "sessions"):
-        files = f"read_parquet('{lake}/tables/{table}/**/*.parquet')"
+    for table in (RECORDINGS, SESSIONS):
+        files = f"read_parquet('{lake}/tables/{table.name}/**/*.parquet')"
         held = duckdb.sql(f"select audio_path, size_bytes from {files} where audio_path is not null").fetchall()  # noqa: S608 - the demo's own folder
         for path, size in held:
             if not (lake / path).is_file() or (lake / path).stat().st_size != size:
-                problems.append(f"{path} is not in the lake as the table {table} says ({size} bytes)")
+                problems.append(f"{path} is not in the lake as the table {table.name} says ({size} bytes)")
     return problems
 
 

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from voxlake.airflow.lake import open_lake
 from voxlake.lake.storage import Storage
 from voxlake.settings import get_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 OpenAt = Callable[[str], Storage]
 
@@ -26,28 +27,6 @@ def open_at(monkeypatch: pytest.MonkeyPatch) -> OpenAt:
         return open_lake()
 
     return opened
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def s3(endpoint: str) -> Any:
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket="the-bucket")
-    return client
 
 
 @pytest.mark.parametrize(
@@ -70,32 +49,32 @@ def test_a_folder_is_that_folder_whatever_its_name(open_at: OpenAt, tmp_path: Pa
 
 
 def test_a_bucket_is_opened_with_airflows_connection(
-    monkeypatch: pytest.MonkeyPatch, open_at: OpenAt, endpoint: str, s3: Any
+    monkeypatch: pytest.MonkeyPatch, open_at: OpenAt, s3_endpoint: str, s3_client: S3Client, s3_bucket: str
 ) -> None:
     connection = {"conn_type": "aws", "login": "test", "password": "test"}
-    extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
+    extra = {"endpoint_url": s3_endpoint, "region_name": "us-east-1"}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection | {"extra": extra}))
 
-    lake = open_at("s3://the-bucket/a/prefix")
+    lake = open_at(f"s3://{s3_bucket}/a/prefix")
     lake.put("raw/page", b"body")
 
-    assert s3.get_object(Bucket="the-bucket", Key="a/prefix/raw/page")["Body"].read() == b"body"
-    assert lake.url == "s3://the-bucket/a/prefix"
-    lake = open_at("s3://the-bucket")
+    assert s3_client.get_object(Bucket=s3_bucket, Key="a/prefix/raw/page")["Body"].read() == b"body"
+    assert lake.url == f"s3://{s3_bucket}/a/prefix"
+    lake = open_at(f"s3://{s3_bucket}")
     assert list(lake.list("a")) == ["a/prefix/raw/page"]
 
 
 def test_without_that_connection_the_machines_own_credentials_are_used(
-    monkeypatch: pytest.MonkeyPatch, open_at: OpenAt, endpoint: str, s3: Any
+    monkeypatch: pytest.MonkeyPatch, open_at: OpenAt, s3_endpoint: str, s3_client: S3Client, s3_bucket: str
 ) -> None:
     monkeypatch.setenv("VOXLAKE_AWS_CONN_ID", "no_such_connection")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
     for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
 
-    open_at("s3://the-bucket/own").put("raw/page", b"body")
+    open_at(f"s3://{s3_bucket}/own").put("raw/page", b"body")
 
-    assert s3.get_object(Bucket="the-bucket", Key="own/raw/page")["Body"].read() == b"body"
+    assert s3_client.get_object(Bucket=s3_bucket, Key="own/raw/page")["Body"].read() == b"body"
 
 
 @pytest.mark.parametrize(

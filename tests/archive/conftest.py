@@ -11,8 +11,6 @@ import pytest
 from sandbox.ringcentral import Sandbox, run_sandbox
 from tests.archive.archived_day import CONFIG
 from voxlake.lake.local import LocalStorage
-from voxlake.lake.s3 import S3Storage
-from voxlake.lake.storage import Storage
 from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
 
@@ -60,12 +58,3 @@ def client(sandbox: Sandbox, connect: Connect) -> RingCentralClient:
 @pytest.fixture
 def lake(tmp_path: Path) -> LocalStorage:
     return LocalStorage(tmp_path / "lake")
-
-
-@pytest.fixture(params=["local", "s3"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    """A lake in a folder, and one in S3."""
-    if request.param == "local":
-        return LocalStorage(tmp_path / "lake")
-    s3: S3Storage = request.getfixturevalue("s3_storage")
-    return s3

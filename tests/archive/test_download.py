@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.ringcentral import Fault, QuotaLimit, Sandbox
+from sandbox.ringcentral import Fault, QuotaLimit, Sandbox, Session
 from sandbox.ringcentral.faults import AnswerKind
 from tests.archive.archived_day import (
     CONFIG,
@@ -181,12 +181,18 @@ def test_an_old_recording_that_is_gone_is_unavailable(
     assert content_requests(sandbox) == [first, second]
 
 
-def test_a_recording_that_is_not_there_yet_is_looked_for_again_until_it_comes(
-    start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage
-) -> None:
+def start_without_recordings(start_sandbox: StartSandbox) -> tuple[Sandbox, Session]:
+    """A sandbox of now that has recordings a day after their calls, and a session that began within that day."""
     sandbox = start_sandbox(replace(CONFIG, now=datetime.now(UTC), recording_delay=24 * 3600))
     # Of seven or eight sessions a day, one at least began within a day.
     found = sandbox.truth(sandbox.clock.now() - timedelta(hours=23, minutes=50), sandbox.clock.now()).sessions[-1]
+    return sandbox, found
+
+
+def test_a_recording_that_is_not_there_yet_is_looked_for_again_until_it_comes(
+    start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage
+) -> None:
+    sandbox, found = start_without_recordings(start_sandbox)
     client = connect(sandbox)
     session = plan_session(client, lake, found)
 
@@ -207,8 +213,7 @@ def test_a_recording_that_is_not_there_yet_is_looked_for_again_until_it_comes(
 def test_a_recording_that_does_not_come_in_time_is_unavailable(
     start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage
 ) -> None:
-    sandbox = start_sandbox(replace(CONFIG, now=datetime.now(UTC), recording_delay=24 * 3600))
-    found = sandbox.truth(sandbox.clock.now() - timedelta(hours=23, minutes=50), sandbox.clock.now()).sessions[-1]
+    sandbox, found = start_without_recordings(start_sandbox)
     client = connect(sandbox)
     session = plan_session(client, lake, found)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-_RATE = 16_000
+_RATE = 48_000
 
 
 def decoded_ms(file: Path) -> float:

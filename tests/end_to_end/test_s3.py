@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from end_to_end.conftest import CONFIG, RunDag, rows
 
@@ -34,22 +32,20 @@ def test_a_lake_in_s3_gets_the_same_tables_and_the_same_audio(
     run_dag: RunDag,
     lake: Storage,
     s3_endpoint: str,
+    s3_bucket: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sandbox = start_sandbox(CONFIG)
     window = {"start": START.isoformat(), "end": END.isoformat()}
     assert run_dag(sandbox, **window).state == "success"
 
-    bucket = f"lake-{uuid.uuid4().hex}"
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=s3_endpoint, **keys).create_bucket(Bucket=bucket)
     connection = {"conn_type": "aws", "login": "test", "password": "test"}
     extra = {"endpoint_url": s3_endpoint, "region_name": "us-east-1"}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection | {"extra": extra}))
-    monkeypatch.setenv("VOXLAKE_LAKE_URL", f"s3://{bucket}/archive")
+    monkeypatch.setenv("VOXLAKE_LAKE_URL", f"s3://{s3_bucket}/archive")
     get_settings.cache_clear()
     in_s3 = open_lake()
-    assert in_s3.url == f"s3://{bucket}/archive"
+    assert in_s3.url == f"s3://{s3_bucket}/archive"
     assert run_dag(sandbox, **window).state == "success"
 
     for table in TABLES:
