@@ -117,7 +117,7 @@ def test_of_two_claims_of_one_time_always_the_same_one_stays(storage: Storage) -
     claims = [recording("7", call_id="a", leg_index=1), recording("7", call_id="b"), recording("7", call_id="a")]
     for order in (claims, claims[::-1]):
         upsert(storage, RECORDINGS, *order)
-        assert [row["call_id"] for row in rows_of(storage, RECORDINGS)] == ["b"]
+        assert [row["call_id"] for row in rows_of(storage, RECORDINGS)] == ["a"]
 
 
 def test_a_merge_that_knew_fewer_recordings_does_not_hide_one_that_knew_more(storage: Storage) -> None:

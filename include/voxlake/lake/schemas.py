@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pyarrow as pa
 
@@ -34,15 +35,17 @@ class Versions:
     """Columns that change together, and which of two versions of a row they are taken from.
 
     Attributes:
-        newest_first: Columns to compare versions by, the most telling first; the largest value wins and null loses. A
-            list is as large as it is long, a status as its place in `STATUS_RANK`.
+        newest_first: Columns to compare versions by, the most telling first; the largest value wins, or the smallest
+            where the name begins with `-`, and null loses. A list is as large as it is long, a status as its place in
+            `STATUS_RANK`. What is alike in all of them is decided by the other columns, so that it does not depend on
+            the order in which versions arrive.
         columns: The columns; empty stands for all that no other `Versions` of the table names.
-        kept: Of these columns the winner's null does not hide an older value: what the source drops is not lost.
+        alike: Only versions count that have the newest row's values in these columns.
     """
 
     newest_first: tuple[str, ...]
     columns: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,9 @@ class Table:
         description: What one row is.
         columns: In the order of the file.
         key: The columns that name a row; never null, never twice.
-        versions: How two versions of a row become one.
+        versions: How two versions of a row become one; the first says which row is the newest.
+        reach: How far apart the times of two versions of a row may lie: near midnight, the days on both sides are
+            looked at, and a row that moves leaves its old day.
         day_column: The time whose UTC day is the row's `date`.
         set_key: Where given, rows alike in it come and go as one: a newer version with fewer rows removes the rest.
     """
@@ -64,6 +69,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     versions: tuple[Versions, ...]
+    reach: timedelta
     day_column: str = "start_time"
     set_key: tuple[str, ...] = ()
 
@@ -126,6 +132,11 @@ _CALL_FACTS = (
     *_party("from", "caller"),
     *_party("to", "called party"),
     Column("recording_id", STRING, "Id of its recording; kept when RingCentral drops the reference after 90 days."),
+    Column(
+        "recording_seen_at",
+        TIME,
+        "When Voxlake last read the recording's id at the source; earlier than extracted_at once the source dropped it.",
+    ),
     Column("short_recording", FLAG, "True if there was a recording too short to be kept (under 30 s)."),
     Column("delegate_id", STRING, "Extension id of who acted on behalf."),
     Column("delegate_name", STRING, "Name of who acted on behalf."),
@@ -136,7 +147,13 @@ _COSTS = (
     Column("cost_included", DECIMAL, "Cost covered by the plan, in the account's currency."),
     Column("cost_purchased", DECIMAL, "Cost beyond the plan, in the account's currency."),
 )
-_NEWEST_RECORD = ("last_modified_time", "extracted_at")
+_NEWEST_RECORD = Versions(newest_first=("last_modified_time", "extracted_at"))
+_LAST_SEEN = ("recording_seen_at", "recording_id")
+
+# RingCentral rewrites a record under its id while the call goes on; what it says of the start moves by minutes.
+_RECORD_REACH = timedelta(hours=1)
+# Records that claim one recording, and recordings of one session, start hours apart at most.
+_SESSION_REACH = timedelta(hours=24)
 
 CALLS = Table(
     name="calls",
@@ -147,14 +164,19 @@ CALLS = Table(
         _SESSION,
         _TELEPHONY_SESSION,
         *_CALL_FACTS,
-        Column("deleted", FLAG, "True if the record was deleted at the source."),
+        Column("deleted", FLAG, "True if the record was deleted at the source; what it said before is kept."),
         *_COSTS,
         _LAST_MODIFIED,
         _EXTRACTED_AT,
         _EXTRA,
     ),
     key=("account_id", "call_id"),
-    versions=(Versions(newest_first=_NEWEST_RECORD, kept=("recording_id",)),),
+    versions=(
+        _NEWEST_RECORD,
+        Versions(newest_first=_LAST_SEEN, columns=_LAST_SEEN),
+        Versions(newest_first=("deleted",), columns=("deleted",)),
+    ),
+    reach=_RECORD_REACH,
 )
 
 LEGS = Table(
@@ -175,7 +197,9 @@ LEGS = Table(
         _EXTRA,
     ),
     key=("account_id", "call_id", "leg_index"),
-    versions=(Versions(newest_first=_NEWEST_RECORD, kept=("recording_id",)),),
+    # A leg that comes in between takes the place of another: only what began at the same time is the same leg.
+    versions=(_NEWEST_RECORD, Versions(newest_first=_LAST_SEEN, columns=_LAST_SEEN, alike=("start_time",))),
+    reach=_RECORD_REACH,
     day_column="call_start_time",
     set_key=("account_id", "call_id"),
 )
@@ -190,7 +214,13 @@ _AUDIO = (
 )
 _OUTCOME = (
     Column("status", STRING, "`pending`, `downloaded`, `unavailable` (the provider has it no more) or `failed`."),
-    Column("error", STRING, "Why it is `unavailable` or `failed`, or not available yet."),
+    Column(
+        "unavailable_reason",
+        STRING,
+        "`record_deleted`, `removed` (the call log dropped the recording), `expired` (past the provider's retention) or "
+        "`not_found` (the call log still names it); null unless `unavailable`.",
+    ),
+    Column("error", STRING, "Why it is `unavailable` or `failed`, or not available yet, in words."),
     Column("attempts", INTEGER, "How often a download was tried."),
     *_AUDIO,
     Column("codec", STRING, "Codec as FFmpeg names it, e.g. `mp3`, `pcm_s16le`."),
@@ -223,13 +253,14 @@ RECORDINGS = Table(
     ),
     key=("provider", "account_id", "recording_id"),
     versions=(
-        # Of two records of one page that claim the same recording, always the same one.
-        Versions(newest_first=("extracted_at", "call_id", "leg_index")),
+        # Several records may claim a recording, and it began with the earliest of them.
+        Versions(newest_first=("-start_time", "-call_id", "extracted_at")),
         Versions(
             newest_first=("status", "attempts", "downloaded_at"),
             columns=tuple(column.name for column in _OUTCOME),
         ),
     ),
+    reach=_SESSION_REACH,
 )
 
 SESSIONS = Table(
@@ -239,6 +270,11 @@ SESSIONS = Table(
         _PROVIDER,
         _ACCOUNT,
         _TELEPHONY_SESSION,
+        Column(
+            "conversation_id",
+            STRING,
+            "What sessions linked by transfers share (table conversations); the session's own id if it has no link.",
+        ),
         Column("start_time", TIME, "Start of the earliest recording."),
         Column("end_time", TIME, "End of the last recording: its start and its decoded length."),
         Column("direction", STRING, "Direction of the earliest call."),
@@ -267,8 +303,94 @@ SESSIONS = Table(
         Column("merged_at", TIME, "When the file was made."),
     ),
     key=("provider", "account_id", "telephony_session_id"),
-    # The longest list of recordings first: a merge that knew less does not hide one that knew more.
-    versions=(Versions(newest_first=("recording_ids", "merged_at")),),
+    versions=(
+        # The longest list of recordings first: a merge that knew less does not hide one that knew more.
+        Versions(newest_first=("recording_ids", "merged_at")),
+        # The smallest id of a conversation names it, so a link that is found later can only make it smaller.
+        Versions(newest_first=("-conversation_id",), columns=("conversation_id",)),
+    ),
+    reach=_SESSION_REACH,
 )
 
-TABLES = (CALLS, LEGS, RECORDINGS, SESSIONS)
+CONVERSATIONS = Table(
+    name="conversations",
+    description="One row a conversation of several telephony sessions, linked by transfers (`transferTarget`, "
+    "`transferee`); a session without a link is a conversation of its own and has no row here.",
+    columns=(
+        _PROVIDER,
+        _ACCOUNT,
+        Column("conversation_id", STRING, "The smallest telephony_session_id of its sessions, as text."),
+        Column("start_time", TIME, "Start of its earliest call."),
+        Column("end_time", TIME, "End of its last call: start and duration."),
+        Column("telephony_session_ids", pa.list_(STRING), "Its sessions, by start; one that no call-log record tells of yet comes last."),
+        Column(
+            "sessions",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("telephony_session_id", STRING),
+                        ("start_time", TIME),
+                        ("end_time", TIME),
+                        ("from_phone_number", STRING),
+                        ("from_name", STRING),
+                        ("to_phone_number", STRING),
+                        ("to_name", STRING),
+                    ]
+                )
+            ),
+            "The same sessions with their times and the parties of their first call; times are null while unknown.",
+        ),
+        Column(
+            "links",
+            pa.list_(pa.struct([("from_session_id", STRING), ("to_session_id", STRING)])),
+            "Which session was transferred to which.",
+        ),
+        Column("call_ids", pa.list_(STRING), "The call-log records of its sessions, by start."),
+        Column("recording_ids", pa.list_(STRING), "The recordings of its sessions, in the order they happened."),
+        _EXTRACTED_AT,
+    ),
+    key=("provider", "account_id", "conversation_id"),
+    # It only ever grows: what knew more of it wins.
+    versions=(
+        Versions(newest_first=("telephony_session_ids", "call_ids", "recording_ids", "extracted_at", "end_time")),
+    ),
+    reach=_SESSION_REACH,
+)
+
+RECONCILIATION = Table(
+    name="reconciliation",
+    description="One row a UTC day: what the source claims and what the archive holds, as last compared.",
+    columns=(
+        _PROVIDER,
+        _ACCOUNT,
+        Column("day", TIME, "First moment of the UTC day."),
+        Column("reconciled_at", TIME, "When the day was compared; it was read from the source just before."),
+        Column("calls_in_source", INTEGER, "Call-log records that the source lists for the day."),
+        Column("calls_in_lake", INTEGER, "Rows of the table calls on the day."),
+        Column("calls_missing", INTEGER, "Records that the source lists and the lake does not have (rejected ones)."),
+        Column("calls_gone", INTEGER, "Rows of the lake that the source does not list any more, or lists as deleted."),
+        Column("recordings_claimed", INTEGER, "Recordings that the day's records and legs claim, or claimed once."),
+        Column("recordings_downloaded", INTEGER, "Of these, held in the lake."),
+        Column("recordings_pending", INTEGER, "Of these, not asked for yet, or not finished by the source."),
+        Column("recordings_failed", INTEGER, "Of these, could not be downloaded; the next run tries again."),
+        Column("recordings_unavailable", INTEGER, "Of these, the source has them no more; by reason in the next columns."),
+        Column("unavailable_record_deleted", INTEGER, "Unavailable as the call-log record was deleted."),
+        Column("unavailable_removed", INTEGER, "Unavailable as the call log dropped the recording."),
+        Column("unavailable_expired", INTEGER, "Unavailable as the recording is past the provider's retention."),
+        Column("unavailable_not_found", INTEGER, "Unavailable although the call log still names the recording."),
+        Column("recordings_at_risk", INTEGER, "Pending or failed, and the provider deletes them within 14 days."),
+        Column("first_deletion_at", TIME, "When the provider deletes the first that is pending or failed."),
+        Column("sessions_recorded", INTEGER, "Sessions with a recording that begin on the day."),
+        Column("sessions_complete", INTEGER, "Of these, merged with all their recordings."),
+        Column("sessions_partial", INTEGER, "Of these, merged without some that the lake does not hold."),
+        Column("sessions_unmerged", INTEGER, "Of these, recordings are held that no merged file has."),
+        Column("recordings_bytes", INTEGER, "Size of the day's recordings in the lake."),
+        Column("sessions_bytes", INTEGER, "Size of the day's merged files."),
+    ),
+    key=("provider", "account_id", "day"),
+    versions=(Versions(newest_first=("reconciled_at",)),),
+    reach=timedelta(0),
+    day_column="day",
+)
+
+TABLES = (CALLS, LEGS, RECORDINGS, SESSIONS, CONVERSATIONS, RECONCILIATION)

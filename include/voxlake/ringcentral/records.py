@@ -83,6 +83,8 @@ def parse_record(record: Any, account_id: str | None, extracted_at: datetime) ->
     legs = [_leg(leg, index, call) for index, leg in enumerate(_leg_list(record))]
     recordings = _recordings(call, legs)
     for row in (call, *legs):
+        if row.get("recording_id") is not None:
+            row["recording_seen_at"] = extracted_at
         for column in [name for name in row if name.startswith(_RECORDING)]:
             del row[column]
     return call, legs, recordings
