@@ -15,7 +15,9 @@ from sandbox.ringcentral.config import (
     DEFAULT_QUOTAS,
     MP3_SAMPLE_RATES,
     AudioFormat,
+    CallLogOrder,
     CallMix,
+    DeletedRecords,
     Group,
     QuotaLimit,
     SandboxConfig,
@@ -79,6 +81,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--jwt", default="", help="the one that is accepted; made from the client id when empty")
     group.add_argument("--now", type=moment, help="fixed time instead of the real one, ISO 8601 with a timezone")
     group.add_argument("--offset", type=float, default=0.0, help="seconds added to the real time")
+    group.add_argument("--latency", type=float, default=defaults.latency, help="seconds that every answer takes longer")
     group.add_argument("--json", action="store_true", help="print one line of JSON when ready, and no request log")
 
 
@@ -110,6 +113,41 @@ def _add_calls(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--transfer-recordings", type=number_range, default="2-4", help="recordings of a transferred call, LEAST-MOST"
     )
+    _add_hard_calls(parser)
+
+
+def _add_hard_calls(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("calls that come late, change or belong together")
+    mix = CallMix()
+    group.add_argument("--long", type=float, default=mix.long_share, help="share of answered calls that last hours")
+    group.add_argument("--long-seconds", type=number_range, default="3600-12600", help="their length, LEAST-MOST")
+    group.add_argument(
+        "--rewritten",
+        type=float,
+        default=mix.rewritten_share,
+        help="share of voice records that are listed in the middle of the call and rewritten later",
+    )
+    group.add_argument(
+        "--rewrite-seconds", type=number_range, default="30-900", help="from call end to that, LEAST-MOST"
+    )
+    group.add_argument(
+        "--unmoved", type=float, default=mix.unmoved_share, help="share of those whose lastModifiedTime stays"
+    )
+    group.add_argument(
+        "--repeated-records",
+        type=float,
+        default=mix.repeated_record_share,
+        help="share of recorded calls whose recording stands on another extension's record too",
+    )
+    group.add_argument(
+        "--conversations",
+        type=float,
+        default=mix.conversation_share,
+        help="share of groups of three calls joined by a transfer with consultation or a conference",
+    )
+    group.add_argument(
+        "--linked-seconds", type=number_range, default="60-900", help="from one of them to the next, LEAST-MOST"
+    )
 
 
 def _add_audio(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +159,7 @@ def _add_audio(parser: argparse.ArgumentParser) -> None:
         "--mp3-rate", type=int, choices=MP3_SAMPLE_RATES, default=defaults.mp3_sample_rate, help="sample rate in Hz"
     )
     group.add_argument("--mp3-bit-rate", type=int, default=defaults.mp3_bit_rate, help="constant, in bit/s")
+    group.add_argument("--retention-days", type=float, default=defaults.retention_days, help="then they are gone")
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +187,13 @@ def _add_unestablished(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--no-media-rate-headers", action="store_true", help="recording contents carry no X-Rate-Limit headers"
     )
+    group.add_argument(
+        "--call-log-order", choices=get_args(CallLogOrder), default="descending", help="of the call log, by start time"
+    )
+    group.add_argument(
+        "--deleted-records", choices=get_args(DeletedRecords), default="full", help="what is left of a deleted record"
+    )
+    group.add_argument("--sync-token-seconds", type=float, help="life of a token of the extract of changes")
     group.add_argument("--appearance-delay", type=float, default=0.0, help="seconds from call end to its record")
     group.add_argument(
         "--recording-delay", type=float, default=0.0, help="seconds from call end to its recordings; 404 CMN-102 before"
@@ -174,6 +220,14 @@ def config_of(arguments: argparse.Namespace) -> SandboxConfig:
             fax_share=arguments.faxes,
             leg_seconds=arguments.leg_seconds,
             transfer_recordings=arguments.transfer_recordings,
+            long_share=arguments.long,
+            long_seconds=arguments.long_seconds,
+            rewritten_share=arguments.rewritten,
+            rewrite_seconds=arguments.rewrite_seconds,
+            unmoved_share=arguments.unmoved,
+            repeated_record_share=arguments.repeated_records,
+            conversation_share=arguments.conversations,
+            linked_seconds=arguments.linked_seconds,
         ),
         host=arguments.host,
         port=arguments.port,
@@ -188,12 +242,17 @@ def config_of(arguments: argparse.Namespace) -> SandboxConfig:
         refresh_tokens=arguments.refresh_tokens,
         parallel_sessions=arguments.parallel_sessions,
         detailed_per_page_cap=arguments.detailed_per_page_cap,
+        call_log_order=arguments.call_log_order,
+        deleted_records=arguments.deleted_records,
+        sync_token_seconds=arguments.sync_token_seconds,
         appearance_delay=arguments.appearance_delay,
         recording_delay=arguments.recording_delay,
+        retention_days=arguments.retention_days,
         audio_format=arguments.format,
         wav_share=arguments.wav_share,
         mp3_sample_rate=arguments.mp3_rate,
         mp3_bit_rate=arguments.mp3_bit_rate,
+        latency=arguments.latency,
         now=arguments.now,
         offset=timedelta(seconds=arguments.offset),
     )

@@ -54,6 +54,7 @@ def truth_json(truth: Truth) -> dict[str, Any]:
             }
             for session in truth.sessions
         ],
+        "conversations": [list(conversation) for conversation in truth.conversations],
     }
 
 
@@ -73,8 +74,7 @@ def routes(state: State) -> list[Route]:
             date_from = from_text(request.query_params.get("dateFrom", (date_to - timedelta(days=1)).isoformat()))
         except ValueError as error:
             return json_response({"message": str(error)}, 400)
-        ended_by = now - timedelta(seconds=state.config.appearance_delay)
-        return json_response(truth_json(state.world.truth(date_from, date_to, ended_by)))
+        return json_response(truth_json(state.world.truth(date_from, date_to, now)))
 
     def list_faults(_: Request) -> Response:
         return json_response([asdict(fault) for fault in state.faults.active()])

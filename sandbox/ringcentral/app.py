@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.ringcentral import admin, call_log, media, oauth
+from sandbox.ringcentral import admin, call_log, extract_sync, media, oauth
 from sandbox.ringcentral.errors import ApiError, invalid_uri
 from sandbox.ringcentral.journal import JournalMiddleware
 from sandbox.ringcentral.operations import Operation, endpoint_of, error_response, perform
@@ -21,6 +21,7 @@ _ACCOUNT = "/restapi/v1.0/account/{accountId}"
 
 _CALL_LOG = Operation("call_log", call_log.list_records, "ReadCallLog", "FullCompanyCallLog")
 _USER_CALL_LOG = Operation("call_log", call_log.list_records, "ReadCallLog", "ReadCallLog")
+_EXTRACT_SYNC = Operation("call_log_extract_sync", extract_sync.extract_changes, "ReadCallLog", "ReadCallLog")
 _CALL_RECORD = Operation("call_record", call_log.read_record, "ReadCallLog", "FullCompanyCallLog", "callRecordId")
 _USER_CALL_RECORD = Operation("call_record", call_log.read_record, "ReadCallLog", "ReadCallLog", "callRecordId")
 _RECORDING = Operation("recording", media.read_recording, "ReadCallRecording", "ReadCallRecording", "recordingId")
@@ -30,15 +31,17 @@ _CONTENT = Operation("content", media.read_content, "ReadCallRecording", None, "
 
 def platform_app(state: State) -> ASGIApp:
     """What https://platform.ringcentral.com serves; recording contents too, as users report."""
+    latency = state.config.latency
 
     def api(path: str, operation: Operation, method: str = "GET") -> Route:
-        return Route(f"{_ACCOUNT}{path}", endpoint_of(partial(perform, state, operation)), methods=[method])
+        return Route(f"{_ACCOUNT}{path}", endpoint_of(partial(perform, state, operation), latency), methods=[method])
 
     api_routes = [
-        Route("/restapi/oauth/token", endpoint_of(partial(oauth.issue_token, state)), methods=["POST"]),
-        Route("/restapi/oauth/revoke", endpoint_of(partial(oauth.revoke_token, state)), methods=["POST"]),
+        Route("/restapi/oauth/token", endpoint_of(partial(oauth.issue_token, state), latency), methods=["POST"]),
+        Route("/restapi/oauth/revoke", endpoint_of(partial(oauth.revoke_token, state), latency), methods=["POST"]),
         api("/call-log", _CALL_LOG),
         api("/call-log/{callRecordId}", _CALL_RECORD),
+        api("/call-log-extract-sync", _EXTRACT_SYNC),
         api("/extension/{extensionId}/call-log", _USER_CALL_LOG),
         api("/extension/{extensionId}/call-log/{callRecordId}", _USER_CALL_RECORD),
         api("/recording/{recordingId}", _RECORDING),
@@ -52,7 +55,7 @@ def media_app(state: State) -> ASGIApp:
     """What https://media.ringcentral.com serves."""
     content = Route(
         f"{_ACCOUNT}/recording/{{recordingId}}/content",
-        endpoint_of(partial(perform, state, _CONTENT), on_media=True),
+        endpoint_of(partial(perform, state, _CONTENT), state.config.latency, on_media=True),
         methods=["GET"],
     )
     return JournalMiddleware(_app([content, *admin.routes(state)]), state.journal, "media", state.clock)

@@ -132,6 +132,9 @@ class Mp3Settings:
 class AudioStore:
     """Encoded recordings; the latest used ones stay in memory.
 
+    Recordings of one tone and length are the same file, which is encoded once: 3,000 recordings that last 30 to 32
+    seconds are 144 files.
+
     Args:
         mp3: How MP3 recordings are encoded.
         cache_bytes: What stays in memory at most.
@@ -141,19 +144,20 @@ class AudioStore:
         self._mp3 = mp3
         self._cache_bytes = cache_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[float, int, str], bytes] = OrderedDict()
         self._kept_bytes = 0
 
     def content(self, recording: Recording) -> bytes:
         """The whole file of a recording."""
+        key = (tone_of(recording.id), recording.duration_ms, recording.content_type)
         with self._lock:
-            if recording.id in self._kept:
-                self._kept.move_to_end(recording.id)
-                return self._kept[recording.id]
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
         content = self._encode(recording)
         with self._lock:
-            if recording.id not in self._kept:
-                self._kept[recording.id] = content
+            if key not in self._kept:
+                self._kept[key] = content
                 self._kept_bytes += len(content)
             while self._kept_bytes > self._cache_bytes:
                 _, dropped = self._kept.popitem(last=False)

@@ -81,45 +81,44 @@ class CallLogQuery:
         pairs += [("page", str(page)), ("perPage", str(self.per_page))]
         return urlencode(pairs)
 
-    def matches(self, record: CallRecord, recordings: tuple[Recording, ...]) -> bool:
-        """Whether a record of the date range passes the other filters.
+    def passing(
+        self, records: list[CallRecord], kept: Callable[[CallRecord], tuple[Recording, ...]]
+    ) -> list[CallRecord]:
+        """The records of the date range that pass the other filters.
 
         Args:
-            record: Of the call log.
-            recordings: Those of the record that still exist.
+            records: Of the call log.
+            kept: Gives those recordings of a record that still exist.
         """
-        return all(test() for test in self._tests(record, recordings))
+        tests = [test for is_on, test in self._tests(kept) if is_on]
+        if not tests:
+            return records
+        return [record for record in records if all(test(record) for test in tests)]
 
-    def _tests(self, record: CallRecord, recordings: tuple[Recording, ...]) -> Iterator[Callable[[], bool]]:
-        master = record.master
-        yield lambda: not self.direction or master.direction in self.direction
-        yield lambda: not self.type or record.type in self.type
-        yield lambda: not self.transport or master.transport in self.transport
-        yield lambda: not self.metadata_category or bool({*self.metadata_category} & {*record.metadata_categories})
+    def _tests(
+        self, kept: Callable[[CallRecord], tuple[Recording, ...]]
+    ) -> Iterator[tuple[bool, Callable[[CallRecord], bool]]]:
+        """Every filter: whether it is on, and what passes it."""
+        yield bool(self.direction), lambda record: record.master.direction in self.direction
+        yield bool(self.type), lambda record: record.type in self.type
+        yield bool(self.transport), lambda record: record.master.transport in self.transport
+        wanted = frozenset(self.metadata_category)
+        yield bool(wanted), lambda record: not wanted.isdisjoint(record.metadata_categories)
+        types = {"Automatic", "OnDemand"} if self.recording_type == "All" else {self.recording_type}
+        yield types != {None}, lambda record: any(recording.type in types for recording in kept(record))
+        extension = self.extension_number or ""
+        yield bool(extension), lambda record: any(_has_extension(leg, extension) for leg in record.legs)
+        phone = f"+{self.phone_number}"
         yield (
-            lambda: (
-                self.recording_type is None
-                or any(self.recording_type in {"All", recording.type} for recording in recordings)
-            )
+            self.phone_number is not None,
+            lambda record: phone in {record.master.from_.phone_number, record.master.to.phone_number},
         )
+        yield self.session_id is not None, lambda record: record.session_id == self.session_id
         yield (
-            lambda: (
-                self.extension_number is None or any(_has_extension(leg, self.extension_number) for leg in record.legs)
-            )
+            self.telephony_session_id is not None,
+            lambda record: record.telephony_session_id == self.telephony_session_id,
         )
-        yield (
-            lambda: (
-                self.phone_number is None
-                or f"+{self.phone_number}"
-                in {
-                    master.from_.phone_number,
-                    master.to.phone_number,
-                }
-            )
-        )
-        yield lambda: self.session_id in {None, record.session_id}
-        yield lambda: self.telephony_session_id in {None, record.telephony_session_id}
-        yield lambda: self.show_blocked or master.result != "Blocked"
+        yield not self.show_blocked, lambda record: record.master.result != "Blocked"
 
 
 def _has_extension(leg: Leg, number: str) -> bool:
@@ -141,14 +140,14 @@ def parse_query(
         ApiError: 400 CMN-101 for a value that is not understood, 400 CLG-110 for filters that exclude each other.
     """
     _check_combinations(request)
-    date_to = _moment(request, "dateTo", now)
-    date_from = _moment(request, "dateFrom", date_to - _DEFAULT_RANGE)
+    date_to = read_moment(request, "dateTo", now)
+    date_from = read_moment(request, "dateFrom", date_to - _DEFAULT_RANGE)
     if date_from > date_to:
         raise invalid_parameter("dateFrom", to_text(date_from))
-    session_id = _single(request, "sessionId")
+    session_id = read_single(request, "sessionId")
     if session_id is not None and not session_id.isdecimal():
         raise invalid_parameter("sessionId", session_id)
-    view = cast("Literal['Simple', 'Detailed']", _choice(request, "view", ("Simple", "Detailed")) or "Simple")
+    view = cast("Literal['Simple', 'Detailed']", read_choice(request, "view", ("Simple", "Detailed")) or "Simple")
     per_page = _per_page(request)
     if view == "Detailed" and detailed_per_page_cap is not None:
         per_page = min(per_page, detailed_per_page_cap)
@@ -156,17 +155,17 @@ def parse_query(
         view=view,
         date_from=date_from,
         date_to=date_to,
-        page=_positive(request, "page", 1),
+        page=read_positive(request, "page", 1),
         per_page=per_page,
         direction=_choices(request, "direction", ("Inbound", "Outbound")),
         type=_choices(request, "type", ("Voice", "Fax")),
         transport=_choices(request, "transport", ("PSTN", "VoIP")) if of_extension else (),
         metadata_category=tuple(request.values("metadataCategory")),
         recording_type=_recording_type(request),
-        extension_number=_single(request, "extensionNumber"),
-        phone_number=_single(request, "phoneNumber"),
+        extension_number=read_single(request, "extensionNumber"),
+        phone_number=read_single(request, "phoneNumber"),
         session_id=session_id,
-        telephony_session_id=_single(request, "telephonySessionId"),
+        telephony_session_id=read_single(request, "telephonySessionId"),
         show_blocked=_flag(request, "showBlocked", default=True) if of_extension else True,
         show_deleted=_flag(request, "showDeleted", default=False),
     )
@@ -182,15 +181,17 @@ def _check_combinations(request: ApiRequest) -> None:
                 raise not_combinable(name, "sessionId")
 
 
-def _single(request: ApiRequest, name: str) -> str | None:
+def read_single(request: ApiRequest, name: str) -> str | None:
+    """The value of a parameter, None without one; raises 400 CMN-101 for an empty one."""
     values = request.values(name)
     if values and not values[-1]:
         raise invalid_parameter(name, "")
     return values[-1] if values else None
 
 
-def _choice(request: ApiRequest, name: str, choices: tuple[str, ...]) -> str | None:
-    value = _single(request, name)
+def read_choice(request: ApiRequest, name: str, choices: tuple[str, ...]) -> str | None:
+    """The value of a parameter with few values, None without one; raises 400 CMN-101 for another one."""
+    value = read_single(request, name)
     if value is not None and value not in choices:
         raise invalid_parameter(name, value)
     return value
@@ -207,7 +208,7 @@ def _choices(request: ApiRequest, name: str, choices: tuple[str, ...]) -> tuple[
 
 def _flag(request: ApiRequest, name: str, default: bool) -> bool:
     flags: Mapping[str, bool] = {"true": True, "false": False}
-    value = _single(request, name)
+    value = read_single(request, name)
     if value is None:
         return default
     if value.lower() not in flags:
@@ -215,8 +216,9 @@ def _flag(request: ApiRequest, name: str, default: bool) -> bool:
     return flags[value.lower()]
 
 
-def _moment(request: ApiRequest, name: str, default: datetime) -> datetime:
-    value = _single(request, name)
+def read_moment(request: ApiRequest, name: str, default: datetime) -> datetime:
+    """The time in a parameter; raises 400 CMN-101 for what is none, or has no timezone."""
+    value = read_single(request, name)
     if value is None:
         return default
     try:
@@ -225,8 +227,9 @@ def _moment(request: ApiRequest, name: str, default: datetime) -> datetime:
         raise invalid_parameter(name, value) from None
 
 
-def _positive(request: ApiRequest, name: str, default: int) -> int:
-    value = _single(request, name)
+def read_positive(request: ApiRequest, name: str, default: int) -> int:
+    """The whole number of at least 1 in a parameter; raises 400 CMN-101 for anything else."""
+    value = read_single(request, name)
     if value is None:
         return default
     if not (value.isdecimal() and int(value) >= 1):
@@ -235,14 +238,14 @@ def _positive(request: ApiRequest, name: str, default: int) -> int:
 
 
 def _per_page(request: ApiRequest) -> int:
-    if _single(request, "perPage") == "max":
+    if read_single(request, "perPage") == "max":
         return MAX_PER_PAGE
-    return min(_positive(request, "perPage", _DEFAULT_PER_PAGE), MAX_PER_PAGE)
+    return min(read_positive(request, "perPage", _DEFAULT_PER_PAGE), MAX_PER_PAGE)
 
 
 def _recording_type(request: ApiRequest) -> Literal["Automatic", "OnDemand", "All"] | None:
     """The effective recordingType; the deprecated withRecording counts only without it."""
-    value = _choice(request, "recordingType", ("Automatic", "OnDemand", "All"))
+    value = read_choice(request, "recordingType", ("Automatic", "OnDemand", "All"))
     if value is None and _flag(request, "withRecording", default=False):
         return "All"
     return cast("Literal['Automatic', 'OnDemand', 'All'] | None", value)

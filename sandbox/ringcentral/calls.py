@@ -43,6 +43,8 @@ class Leg:
     internal_type: str | None = None
     recording: Recording | None = None
     short_recording: bool = False
+    transfer_target: str | None = None
+    transferee: str | None = None
 
     @property
     def end_time(self) -> datetime:
@@ -51,7 +53,15 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One record of the call log. Its from, to, direction, result and recording are those of its master leg."""
+    """One record of the call log. Its from, to, direction, result and recording are those of its master leg.
+
+    Attributes:
+        last_modified_time: From when on the extract of changes has this version.
+        listed_time: From when on the call log has this version.
+        snapshot: What the call log has under the same id before; None where the first version is the last.
+        transfer_target: telephonySessionId of the session that this one was transferred to with a consultation.
+        transferee: The other way round.
+    """
 
     id: str
     session_id: str
@@ -61,8 +71,25 @@ class CallRecord:
     legs: tuple[Leg, ...]
     cost_included: float
     last_modified_time: datetime
+    listed_time: datetime
     message_type: Literal["VoiceMail", "Fax"] | None = None
     metadata_categories: tuple[str, ...] = ()
+    snapshot: CallRecord | None = None
+    transfer_target: str | None = None
+    transferee: str | None = None
+
+    def listed_at(self, moment: datetime) -> CallRecord | None:
+        """The version that the call log has at a moment; None before the first."""
+        return self if self.listed_time <= moment else self._snapshot_by(moment)
+
+    def extracted_at(self, moment: datetime) -> CallRecord | None:
+        """The version that the extract of changes has at a moment; None before the first."""
+        return self if max(self.listed_time, self.last_modified_time) <= moment else self._snapshot_by(moment)
+
+    def _snapshot_by(self, moment: datetime) -> CallRecord | None:
+        if self.snapshot is not None and self.snapshot.last_modified_time <= moment:
+            return self.snapshot
+        return None
 
     @property
     def master(self) -> Leg:
@@ -87,11 +114,29 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Conversation:
+    """Telephony sessions that a transfer with consultation or a conference connects.
+
+    Attributes:
+        telephony_session_ids: In order of their start.
+        listed_time: From when on the call log has the last version of all their records.
+    """
+
+    telephony_session_ids: tuple[str, ...]
+    listed_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """One telephony session: all records that share a telephonySessionId, in order of their start."""
+    """One telephony session: all records that share a telephonySessionId, in order of their start.
+
+    Attributes:
+        conversation: That it is a part of; None for a session of its own.
+    """
 
     telephony_session_id: str
     records: tuple[CallRecord, ...]
+    conversation: Conversation | None = None
 
     @property
     def start_time(self) -> datetime:

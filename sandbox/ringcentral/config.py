@@ -7,10 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 AudioFormat = Literal["mp3", "wav", "mixed"]
 Group = Literal["light", "medium", "heavy", "auth"]
+CallLogOrder = Literal["descending", "ascending"]
+DeletedRecords = Literal["full", "stub"]
 
 MP3_SAMPLE_RATES = (16_000, 24_000, 32_000, 48_000)
 
@@ -42,6 +44,30 @@ DEFAULT_QUOTAS: Mapping[Group, QuotaLimit] = {
 }
 
 
+_SHARES = (
+    "recorded_share",
+    "on_demand_share",
+    "transferred_share",
+    "split_transfer_share",
+    "repeated_leg_share",
+    "short_share",
+    "fax_share",
+    "long_share",
+    "rewritten_share",
+    "unmoved_share",
+    "repeated_record_share",
+    "conversation_share",
+)
+# Within these, all that belongs to a call starts on its UTC day or on the next one, where the world looks for it.
+_RANGES: Mapping[str, tuple[int, int]] = {
+    "leg_seconds": (30, 3600),
+    "transfer_recordings": (2, 9),
+    "long_seconds": (30, 12_600),
+    "rewrite_seconds": (1, 86_400),
+    "linked_seconds": (1, 14_400),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class CallMix:
     """What the calls of a day are like. Shares lie between 0 and 1.
@@ -58,6 +84,20 @@ class CallMix:
         fax_share: Of all calls.
         leg_seconds: Shortest and longest recorded conversation, whole seconds between 30 and 3600.
         transfer_recordings: Fewest and most recordings of a transferred call, between 2 and 9.
+        long_share: Of answered calls that are not short: last `long_seconds`. They are not transferred, and their
+            recordings hold the first `leg_seconds` of them.
+        long_seconds: Shortest and longest of those, whole seconds between 30 and 12600.
+        rewritten_share: Of voice records of ten seconds and more: listed first as a snapshot from the middle of the
+            call, and rewritten under the same id some time after its end.
+        rewrite_seconds: Least and most seconds from the end of a call to that, between 1 and 86400.
+        unmoved_share: Of rewritten records: lastModifiedTime stays that of the snapshot, so that no extract of changes
+            tells of the last version.
+        repeated_record_share: Of recorded calls: another extension has a record of its own of the same telephony
+            session, with the same recording.
+        conversation_share: Of all groups of three calls: two or three of them make one conversation, by a transfer
+            with consultation or as a conference. Some of the links between them stand on one side only.
+        linked_seconds: From the start of a telephony session to that of the next one in its conversation, or of the
+            record that repeats its recording; between 1 and 14400.
     """
 
     calls_per_day: int = 200
@@ -70,26 +110,25 @@ class CallMix:
     fax_share: float = 0.04
     leg_seconds: tuple[int, int] = (30, 90)
     transfer_recordings: tuple[int, int] = (2, 4)
+    long_share: float = 0
+    long_seconds: tuple[int, int] = (3600, 12_600)
+    rewritten_share: float = 0
+    rewrite_seconds: tuple[int, int] = (30, 900)
+    unmoved_share: float = 0
+    repeated_record_share: float = 0
+    conversation_share: float = 0
+    linked_seconds: tuple[int, int] = (60, 900)
 
     def __post_init__(self) -> None:
         if not 0 <= self.calls_per_day <= 1_000_000:
             raise ValueError(f"calls_per_day must lie between 0 and 1000000, got {self.calls_per_day}")
-        for name in (
-            "recorded_share",
-            "on_demand_share",
-            "transferred_share",
-            "split_transfer_share",
-            "repeated_leg_share",
-            "short_share",
-            "fax_share",
-        ):
+        for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-        # Sessions shorter than a day are found by looking back no further than the day before.
-        if not 30 <= self.leg_seconds[0] <= self.leg_seconds[1] <= 3600:
-            raise ValueError(f"leg_seconds must be a range within 30 to 3600, got {self.leg_seconds}")
-        if not 2 <= self.transfer_recordings[0] <= self.transfer_recordings[1] <= 9:
-            raise ValueError(f"transfer_recordings must be a range within 2 to 9, got {self.transfer_recordings}")
+        for name, (least, most) in _RANGES.items():
+            first, last = getattr(self, name)
+            if not least <= first <= last <= most:
+                raise ValueError(f"{name} must be a range within {least} to {most}, got {(first, last)}")
 
 
 def _personal_jwt(client_id: str) -> str:
@@ -123,13 +162,20 @@ class SandboxConfig:
         parallel_sessions: Further logins end the oldest session of the same user and application.
         detailed_per_page_cap: Largest page of the Detailed view. Not established: older documents say 250, newer
             ones name no limit, which None stands for.
+        call_log_order: By start time; samples are descending. Not established.
+        deleted_records: Whether showDeleted and the extract of changes list a deleted record with all it had but the
+            recordings, or as a stub of id, uri, sessionId and startTime. Not established.
+        sync_token_seconds: Life of a token of the extract of changes; None for one without end. Not established.
         appearance_delay: Seconds between the end of a call and its record in the call log.
         recording_delay: Seconds between the end of a call and its recordings; before, 404 CMN-102. That body is not
             established.
+        retention_days: After which recordings vanish from their records, which are not modified by it, and from the
+            media host.
         audio_format: What the company setting stores recordings as; `mixed` makes a share of them WAV.
         wav_share: Of recordings, when `mixed`.
         mp3_sample_rate: In Hz: 16000, 24000, 32000 or 48000.
         mp3_bit_rate: In bit/s, constant.
+        latency: Seconds that every answer takes longer.
         now: Fixed wall time; None for the real one.
         offset: Added to the real wall time.
     """
@@ -156,12 +202,17 @@ class SandboxConfig:
     refresh_tokens: bool = False
     parallel_sessions: int = 5
     detailed_per_page_cap: int | None = None
+    call_log_order: CallLogOrder = "descending"
+    deleted_records: DeletedRecords = "full"
+    sync_token_seconds: float | None = None
     appearance_delay: float = 0
     recording_delay: float = 0
+    retention_days: float = 90
     audio_format: AudioFormat = "mp3"
     wav_share: float = 0.3
     mp3_sample_rate: int = 16_000
     mp3_bit_rate: int = 32_000
+    latency: float = 0
     now: datetime | None = None
     offset: timedelta = timedelta()
 
@@ -174,3 +225,11 @@ class SandboxConfig:
             raise ValueError(f"parallel_sessions must be at least 1, got {self.parallel_sessions}")
         if self.token_seconds < 1:
             raise ValueError(f"token_seconds must be at least 1, got {self.token_seconds}")
+        if self.sync_token_seconds is not None and self.sync_token_seconds <= 0:
+            raise ValueError(f"sync_token_seconds must be more than 0, or None, got {self.sync_token_seconds}")
+        for name, choices in (("call_log_order", CallLogOrder), ("deleted_records", DeletedRecords)):
+            if getattr(self, name) not in get_args(choices):
+                raise ValueError(f"{name} must be one of {get_args(choices)}, got {getattr(self, name)!r}")
+        for name in ("appearance_delay", "recording_delay", "retention_days", "latency"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")

@@ -60,6 +60,16 @@ def not_combinable(name: str, other: str) -> ApiError:
     )
 
 
+def sync_token_refused(code: str, token: str) -> ApiError:
+    """400 CLG-101 to CLG-105, of which documents do not say which is which; all have been seen with this message."""
+    return ApiError(
+        400,
+        code,
+        "Parameter [syncToken] is invalid [Sync token expired, call log was reset]",
+        details={"parameterName": "syncToken", "parameterValue": token},
+    )
+
+
 def not_found(parameter: str) -> ApiError:
     """404 CMN-102: nothing of that id, or nothing this user may see."""
     return ApiError(

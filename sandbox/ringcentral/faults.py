@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.ringcentral.errors import ApiError, not_found
 
-AnswerOf = Literal["token", "call_log", "call_record", "recording", "content"]
+AnswerOf = Literal["token", "call_log", "call_log_extract_sync", "call_record", "recording", "content"]
 AnswerKind = Literal[
     "html", "json", "empty", "truncated", "partial", "redirect", "redirect_foreign", "not_found", "error", "unavailable"
 ]
@@ -138,11 +138,13 @@ def bad_answer(fault: Fault, whole: Callable[[], Response], resource: str, same_
     return answers[fault.kind]()
 
 
-def spoil_record(fault: Fault, record: dict[str, Any]) -> None:
-    """Applies a fault on a record to its JSON."""
+def spoiled_record(fault: Fault, record: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a record with a fault on it."""
+    spoiled = dict(record)
     if fault.kind == "no_start_time":
-        del record["startTime"]
+        del spoiled["startTime"]
     elif fault.kind == "wrong_type":
-        record[fault.field] = 42 if isinstance(record.get(fault.field), str) else "forty-two"
+        spoiled[fault.field] = 42 if isinstance(spoiled.get(fault.field), str) else "forty-two"
     else:
-        record["sandboxUnknownField"] = {"nested": [1, 2, 3]}
+        spoiled["sandboxUnknownField"] = {"nested": [1, 2, 3]}
+    return spoiled

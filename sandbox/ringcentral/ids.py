@@ -38,7 +38,7 @@ def _checksum(seed: int, payload: bytes) -> bytes:
 
 def _masked(seed: int, checksum: bytes, payload: bytes) -> bytes:
     mask = hashlib.blake2b(checksum, key=str(seed).encode(), digest_size=_PAYLOAD_BYTES, person=b"mask").digest()
-    return bytes(left ^ right for left, right in zip(payload, mask, strict=True))
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(_PAYLOAD_BYTES, "big")
 
 
 def call_id(seed: int, place: Place) -> str:

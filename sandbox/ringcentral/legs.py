@@ -199,6 +199,15 @@ def transfers(draft: Draft, kind: str, first: Recording) -> list[Leg]:
     return legs
 
 
+def repeated_elsewhere(draft: Draft, recording: Recording) -> list[Leg]:
+    """The record that another extension has of the call, some time later and with the same recording."""
+    mix, rng = draft.config.mix, draft.rng
+    other = _other_extension(draft, draft.extension)
+    start_time = draft.later(rng.randint(*mix.linked_seconds) + rng.randrange(1000) / 1000)
+    leg = _phone_leg(other, draft.outside, start_time, rng.randrange(30, 300), recording)
+    return [replace(leg, direction="Inbound", action="Phone Call", leg_type="Accept", from_=draft.outside)]
+
+
 def fax_legs(draft: Draft) -> list[Leg]:
     inbound = draft.chance(0.6)
     master = conversation(draft, "inbound" if inbound else "outbound", 2, draft.rng.randrange(20, 180), None, False)[0]

@@ -64,17 +64,18 @@ def delete_recordings(state: State, request: ApiRequest) -> Response:
     for identifier in identifiers:
         _available(state, str(identifier))
     for identifier in identifiers:
-        state.deleted_recordings.add(str(identifier), state.clock.now())
+        state.delete_recording(str(identifier))
     return Response(status_code=204)
 
 
 def _available(state: State, recording_id: str) -> Recording:
-    """The recording of an id, if its call has ended, it is ready and not deleted."""
+    """The recording of an id, if its call has ended, it is ready, not deleted and not too old."""
     found = state.world.find_recording(recording_id)
-    if found is None or state.deleted_recordings.time_of(recording_id):
+    now = state.clock.now()
+    if found is None or not state.holds(found[0], now):
         raise not_found("recordingId")
-    recording, record = found
-    if record.end_time + timedelta(seconds=state.config.recording_delay) > state.clock.now():
+    recording, (record, *_) = found
+    if record.end_time + timedelta(seconds=state.config.recording_delay) > now:
         raise not_found("recordingId")
     return recording
 

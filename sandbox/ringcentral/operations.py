@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from sandbox.ringcentral.faults import AnswerOf, bad_answer
 from sandbox.ringcentral.quota import Verdict
 from sandbox.ringcentral.sessions import OauthSession
 from sandbox.ringcentral.state import State
+
+compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""JSON text without spaces."""
 
 JSON_TYPE = "application/json;charset=utf-8"
 # Marks the second request of a redirect, which is answered as if no fault were switched on.
@@ -71,7 +75,12 @@ class Operation:
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """JSON as RingCentral sends it."""
-    return Response(json.dumps(content, ensure_ascii=False, separators=(",", ":")), status, headers, JSON_TYPE)
+    return Response(compact(content), status, headers, JSON_TYPE)
+
+
+def text_response(text: str) -> Response:
+    """JSON that is written already."""
+    return Response(text, 200, media_type=JSON_TYPE)
 
 
 def error_response(error: ApiError) -> Response:
@@ -149,18 +158,21 @@ async def _read(request: Request, on_media: bool) -> ApiRequest:
 
 
 def endpoint_of(
-    answer: Callable[[ApiRequest], tuple[Response, Verdict | None]], on_media: bool = False
+    answer: Callable[[ApiRequest], tuple[Response, Verdict | None]], latency: float, on_media: bool = False
 ) -> Callable[[Request], Awaitable[Response]]:
     """The Starlette endpoint of what answers a request; the work is done in a thread.
 
     Args:
         answer: Gives the answer and the quota's verdict, which goes to the journal.
+        latency: Seconds that the answer takes longer.
         on_media: Whether the endpoint belongs to the media host.
     """
 
     async def endpoint(request: Request) -> Response:
         read = await _read(request, on_media)
         response, verdict = await run_in_threadpool(answer, read)
+        if latency:
+            await asyncio.sleep(latency)
         if verdict is not None:
             request.state.rate_limit_group = verdict.group
         return response

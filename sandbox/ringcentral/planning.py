@@ -11,7 +11,7 @@ from sandbox.ringcentral import ids
 from sandbox.ringcentral.calls import CallRecord, Leg, Session
 from sandbox.ringcentral.config import SandboxConfig
 from sandbox.ringcentral.directory import EXTENSIONS, outside_party
-from sandbox.ringcentral.legs import Draft, conversation, fax_legs, new_recording, transfers
+from sandbox.ringcentral.legs import Draft, conversation, fax_legs, new_recording, repeated_elsewhere, transfers
 
 # Weight of each UTC hour: an office that opens at eight and closes at six, with a few calls at night.
 _HOUR_WEIGHTS = (1, 1, 1, 1, 1, 2, 4, 12, 60, 90, 100, 95, 70, 85, 100, 95, 85, 60, 16, 8, 4, 3, 2, 1)
@@ -29,11 +29,11 @@ _UNANSWERED: tuple[tuple[str, str, str], ...] = (
 _CATEGORIES = ("Sales", "Support")
 
 
-def plan_session(config: SandboxConfig, day: date, index: int) -> Session:
-    """The session that stands at `index` on `day`."""
+def new_draft(config: SandboxConfig, day: date, index: int) -> Draft:
+    """What is decided first about the session that stands at `index` on `day`: when it starts, and between whom."""
     rng = random.Random(f"{config.seed}/{day.isoformat()}/{index}")
     hour = rng.choices(range(24), weights=_HOUR_WEIGHTS)[0]
-    draft = Draft(
+    return Draft(
         config=config,
         rng=rng,
         place=ids.Place(day, index, 0),
@@ -41,15 +41,25 @@ def plan_session(config: SandboxConfig, day: date, index: int) -> Session:
         extension=rng.choice(EXTENSIONS),
         outside=outside_party(rng.randrange(1000)),
     )
-    if draft.chance(config.mix.fax_share):
+
+
+def plan_call(draft: Draft) -> Session:
+    """Any call: a fax, one that nobody answers, or one that somebody does."""
+    if draft.chance(draft.config.mix.fax_share):
         return _session(draft, [fax_legs(draft)], kind="Fax")
-    kind = rng.choices(("inbound", "outbound", "internal"), weights=(52, 38, 10))[0]
+    kind = draft.rng.choices(("inbound", "outbound", "internal"), weights=(52, 38, 10))[0]
     if draft.chance(0.22):
         return _unanswered_session(draft, kind)
-    return _answered_session(draft, kind)
+    return plan_answered_call(draft, kind)
 
 
-def _answered_session(draft: Draft, kind: str) -> Session:
+def plan_answered_call(draft: Draft, kind: str) -> Session:
+    """An answered voice call.
+
+    Args:
+        draft: Of the session.
+        kind: `inbound`, `outbound` or `internal`.
+    """
     mix, rng = draft.config.mix, draft.rng
     if draft.chance(mix.short_share):
         talk, recorded, short = rng.randrange(3, 30), False, draft.chance(mix.recorded_share)
@@ -60,13 +70,20 @@ def _answered_session(draft: Draft, kind: str) -> Session:
     recording_type: Literal["Automatic", "OnDemand"] = "OnDemand" if draft.chance(mix.on_demand_share) else "Automatic"
     ring = rng.randrange(2_000, 18_000) / 1000
     recording = new_recording(draft, 0, recording_type, draft.later(ring), talk) if recorded else None
+    # A knob that is off must not draw: the calls of a seed would be others.
+    long = mix.long_share > 0 and talk >= 30 and draft.chance(mix.long_share)
+    if long:
+        talk = rng.randint(*mix.long_seconds)
     first = conversation(draft, kind, ring, talk, recording, short)
-    if recording is None or kind == "internal" or not draft.chance(mix.transferred_share):
+    if recording is None:
         return _session(draft, [first])
-    further = transfers(draft, kind, recording)
-    if draft.chance(mix.split_transfer_share):
-        return _session(draft, [first, further])
-    return _session(draft, [[*first, *further]])
+    parts = [first]
+    if kind != "internal" and not long and draft.chance(mix.transferred_share):
+        further = transfers(draft, kind, recording)
+        parts = [first, further] if draft.chance(mix.split_transfer_share) else [[*first, *further]]
+    if mix.repeated_record_share > 0 and draft.chance(mix.repeated_record_share):
+        parts = sorted([*parts, repeated_elsewhere(draft, recording)], key=lambda legs: legs[0].start_time)
+    return _session(draft, parts)
 
 
 def _unanswered_session(draft: Draft, kind: str) -> Session:
@@ -122,6 +139,7 @@ def _session(
 ) -> Session:
     """Makes each part a call-log record of the one telephony session."""
     rng = draft.rng
+    delay = timedelta(milliseconds=round(draft.config.appearance_delay * 1000))
     milliseconds = int(draft.start_time.timestamp() * 1000)
     # The middle of a telephonySessionId is the start in milliseconds: s-a0d178729c49dz1876d9b9d11z19269ec0000.
     core = f"a0{rng.getrandbits(44):011x}z{milliseconds:x}z{rng.getrandbits(28):07x}0000"
@@ -139,7 +157,8 @@ def _session(
                 type=kind,
                 legs=tuple(legs),
                 cost_included=round(0.039 * minutes, 3) if legs[0].transport == "PSTN" else 0.0,
-                last_modified_time=end_time + timedelta(milliseconds=rng.randrange(1000)),
+                last_modified_time=end_time + delay + timedelta(milliseconds=rng.randrange(1000)),
+                listed_time=end_time + delay,
                 message_type="Fax" if kind == "Fax" else message,
                 metadata_categories=categories,
             )

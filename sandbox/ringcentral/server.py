@@ -6,10 +6,10 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import uvicorn
@@ -73,8 +73,7 @@ class Sandbox:
 
     def truth(self, date_from: datetime, date_to: datetime) -> Truth:
         """What an archive of [date_from, date_to) must hold, as of the sandbox's time."""
-        ended_by = self.clock.now() - timedelta(seconds=self.config.appearance_delay)
-        return self._state.world.truth(date_from, date_to, ended_by)
+        return self._state.world.truth(date_from, date_to, self.clock.now())
 
     def content_of(self, recording_id: str) -> bytes:
         """The file of a recording, without a request.
@@ -88,15 +87,35 @@ class Sandbox:
         return self._state.audio.content(found[0])
 
     def delete_call(self, call_id: str) -> None:
-        """Deletes a call-log record, as a user would; showDeleted still lists it."""
-        self._state.deleted_calls.add(call_id, self.clock.now())
+        """Deletes a call-log record with its recordings, as a user would; showDeleted still lists it.
+
+        Raises:
+            KeyError: If no record has this id.
+        """
+        self._state.delete_call(call_id)
 
     def delete_recording(self, recording_id: str) -> None:
-        """Deletes the media of a recording; its call-log record stays, without the reference."""
-        self._state.deleted_recordings.add(recording_id, self.clock.now())
+        """Deletes the media of a recording; its call-log records stay, without the reference.
+
+        Raises:
+            KeyError: If no recording has this id.
+        """
+        self._state.delete_recording(recording_id)
+
+    def between_pages(self, action: Callable[[int], None] | None) -> None:
+        """Has `action` run before every page of a call log but the first is answered, with the number of the page.
+
+        It deletes calls, or moves the clock so that others appear: `sandbox.between_pages(lambda page:
+        sandbox.clock.advance(60))`. None ends it.
+        """
+        self._state.between_pages.action = action
+
+    def expire_sync_tokens(self) -> None:
+        """Ends every token of the extract of changes issued so far, as when RingCentral resets its log."""
+        self._state.sync_tokens.expire()
 
     def reset(self) -> None:
-        """Forgets requests, quotas, faults and deletions; logins and time stay."""
+        """Forgets requests, quotas, faults, deletions and sync tokens; logins and time stay."""
         self._state.reset()
 
     def connection(self) -> dict[str, Any]:

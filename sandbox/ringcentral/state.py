@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sandbox.ringcentral.audio import AudioStore, Mp3Settings
-from sandbox.ringcentral.calls import CallRecord
+from sandbox.ringcentral.calls import Recording
 from sandbox.ringcentral.clock import Clock
 from sandbox.ringcentral.config import SandboxConfig
+from sandbox.ringcentral.edits import Edits
 from sandbox.ringcentral.faults import Faults
 from sandbox.ringcentral.journal import Journal
 from sandbox.ringcentral.quota import Quotas
 from sandbox.ringcentral.sessions import Sessions
+from sandbox.ringcentral.sync_tokens import SyncTokens
 from sandbox.ringcentral.world import World
 
 
-class Deletions:
-    """Recordings and call-log records that a user deleted, with the time of it."""
+@dataclass(slots=True)
+class PagingHook:
+    """What happens between two pages of a call log; see `Sandbox.between_pages`."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._times: dict[str, datetime] = {}
-
-    def add(self, identifier: str, time: datetime) -> None:
-        with self._lock:
-            self._times.setdefault(identifier, time)
-
-    def time_of(self, identifier: str) -> datetime | None:
-        with self._lock:
-            return self._times.get(identifier)
-
-    def reset(self) -> None:
-        with self._lock:
-            self._times.clear()
+    action: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +43,50 @@ class State:
     audio: AudioStore
     sessions: Sessions
     quotas: Quotas
+    sync_tokens: SyncTokens
     journal: Journal = field(default_factory=Journal)
     faults: Faults = field(default_factory=Faults)
-    deleted_calls: Deletions = field(default_factory=Deletions)
-    deleted_recordings: Deletions = field(default_factory=Deletions)
+    edits: Edits = field(default_factory=Edits)
+    between_pages: PagingHook = field(default_factory=PagingHook)
 
-    def listed(self, record: CallRecord) -> bool:
-        """Whether a record stands in the call log yet: its call has ended, and the delay has passed."""
-        return record.end_time + timedelta(seconds=self.config.appearance_delay) <= self.clock.now()
+    def holds(self, recording: Recording, now: datetime) -> bool:
+        """Whether a recording has neither been deleted nor outlived its retention."""
+        if self.edits.is_recording_deleted(recording.id):
+            return False
+        return recording.end_time + timedelta(days=self.config.retention_days) > now
+
+    def delete_recording(self, recording_id: str) -> None:
+        """Deletes the media of a recording; its call-log records stay, without it.
+
+        Raises:
+            KeyError: If no recording has this id.
+        """
+        found = self.world.find_recording(recording_id)
+        if found is None:
+            raise KeyError(recording_id)
+        self.edits.delete_recording(recording_id, tuple(record.id for record in found[1]), self.clock.now())
+
+    def delete_call(self, call_id: str) -> None:
+        """Deletes a call-log record and its recordings.
+
+        Raises:
+            KeyError: If no record has this id.
+        """
+        record = self.world.find_record(call_id)
+        if record is None:
+            raise KeyError(call_id)
+        for recording in record.recordings:
+            self.delete_recording(recording.id)
+        self.edits.delete_call(call_id, self.clock.now())
 
     def reset(self) -> None:
-        """Forgets requests, quotas, faults and deletions; logins and time stay."""
+        """Forgets requests, quotas, faults, deletions and sync tokens; logins and time stay."""
         self.journal.reset()
         self.quotas.reset()
         self.faults.clear()
-        self.deleted_calls.reset()
-        self.deleted_recordings.reset()
+        self.edits.reset()
+        self.sync_tokens.expire()
+        self.between_pages.action = None
 
 
 def build_state(config: SandboxConfig, platform_url: str, media_url: str) -> State:
@@ -84,4 +101,5 @@ def build_state(config: SandboxConfig, platform_url: str, media_url: str) -> Sta
         audio=AudioStore(Mp3Settings(config.mp3_sample_rate, config.mp3_bit_rate)),
         sessions=Sessions(config.parallel_sessions, clock.seconds),
         quotas=Quotas(config.quotas, clock.seconds),
+        sync_tokens=SyncTokens(config.sync_token_seconds, clock.seconds),
     )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from sandbox.ringcentral import QuotaLimit
+from sandbox.ringcentral import CallMix, QuotaLimit
 from sandbox.ringcentral.__main__ import build_parser, config_of, number_range, quota_limit
 from sandbox.ringcentral.config import DEFAULT_QUOTAS, SandboxConfig
 
@@ -57,6 +57,24 @@ def test_knobs_reach_the_configuration() -> None:
     }
     assert config.audio_format == "mixed"
     assert config.offset == timedelta(seconds=-60)
+    hard = (
+        "--long 0.1 --long-seconds 100-200 --rewritten 0.2 --rewrite-seconds 5-6 --unmoved 0.3 --repeated-records 0.4 "
+        "--conversations 0.5 --linked-seconds 7-8 --call-log-order ascending --deleted-records stub "
+        "--sync-token-seconds 9 --retention-days 10 --latency 0.05"
+    )
+    changing = config_of(build_parser().parse_args(hard.split()))
+    assert changing.mix == CallMix(
+        long_share=0.1,
+        long_seconds=(100, 200),
+        rewritten_share=0.2,
+        rewrite_seconds=(5, 6),
+        unmoved_share=0.3,
+        repeated_record_share=0.4,
+        conversation_share=0.5,
+        linked_seconds=(7, 8),
+    )
+    assert (changing.call_log_order, changing.deleted_records) == ("ascending", "stub")
+    assert (changing.sync_token_seconds, changing.retention_days, changing.latency) == (9, 10, 0.05)
     assert config_of(build_parser().parse_args(["--no-quota"])).quotas is None
     fixed = config_of(build_parser().parse_args(["--now", "2026-03-04T13:00:00+01:00"]))
     assert fixed.now == datetime(2026, 3, 4, 12, tzinfo=UTC)

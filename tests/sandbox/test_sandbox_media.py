@@ -58,6 +58,17 @@ def test_an_mp3_lasts_exactly_as_long_as_its_metadata_says(
     assert np.abs(samples.astype(int)).reshape(-1, sample_rate).max(axis=1).min() > 3000
 
 
+def test_recordings_of_one_tone_and_length_are_one_file(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(SandboxConfig(now=NOON, mix=CallMix(leg_seconds=(30, 30))))
+
+    contents = {recording.id: sandbox.content_of(recording.id) for recording in sandbox.truth(*DAY).recordings}
+
+    files = {tone_of(identifier): content for identifier, content in contents.items()}
+    assert len(files) < len(contents) / 2
+    assert all(contents[identifier] is files[tone_of(identifier)] for identifier in contents)
+    assert len(set(files.values())) == len(files)
+
+
 def test_a_wav_is_8_khz_mono_pcm_of_the_exact_length(start_sandbox: StartSandbox, log_in: LogIn) -> None:
     sandbox = start_sandbox(SandboxConfig(now=NOON, audio_format="wav"))
     recording = sandbox.truth(*DAY).recordings[0]

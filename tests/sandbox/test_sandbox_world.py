@@ -67,7 +67,7 @@ def test_identifiers_lead_back_to_what_they_name(busy_world: World) -> None:
             found = busy_world.find_recording(recording.id)
             assert found is not None
             assert found[0] == recording
-            assert found[1] in session.records
+            assert all(record in session.records for record in found[1])
     assert busy_world.find_record("VgLcd1KWffJVzUA") is None
     assert busy_world.find_record("") is None
     assert busy_world.find_recording("1662272004") is None
@@ -192,6 +192,14 @@ def test_audio_is_kept_in_bounded_memory() -> None:
         {"leg_seconds": (60, 30)},
         {"leg_seconds": (60, 7200)},
         {"transfer_recordings": (1, 4)},
+        {"long_share": -0.1},
+        {"long_seconds": (3600, 20_000)},
+        {"rewritten_share": 2},
+        {"rewrite_seconds": (0, 10)},
+        {"unmoved_share": 1.1},
+        {"repeated_record_share": -1},
+        {"conversation_share": 3},
+        {"linked_seconds": (60, 20_000)},
     ],
 )
 def test_a_mix_out_of_range_is_named(bad: dict[str, object]) -> None:
