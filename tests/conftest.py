@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from sandbox.ringcentral import Sandbox, SandboxConfig, run_sandbox
+from tests.s3_server import s3_server
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.s3 import S3Storage
 from voxlake.lake.storage import Storage
@@ -55,12 +55,9 @@ def sandbox(start_sandbox: StartSandbox) -> Sandbox:
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """An S3 protocol server."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    """An S3 protocol server, whose conditional writes are atomic."""
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,20 @@
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from voxlake.lake import tables
+from voxlake.lake import days, tables
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import CALLS, LEGS, RECORDINGS, SESSIONS, TABLES, Table
 from voxlake.lake.storage import Storage
-from voxlake.lake.versions import merge_versions
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = NOON.date()
@@ -38,8 +33,8 @@ def upsert(storage: Storage, table: Table, *rows: Mapping[str, Any]) -> int:
     return tables.upsert(storage, table, tables.to_arrow(table, rows))
 
 
-def rows_of(storage: Storage, table: Table, *days: date) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = tables.read(storage, table, days or [DAY]).to_pylist()
+def rows_of(storage: Storage, table: Table, *wanted: date) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tables.read(storage, table, wanted or [DAY]).to_pylist()
     return found
 
 
@@ -98,6 +93,15 @@ def test_legs_of_a_record_are_replaced_as_a_whole(storage: Storage) -> None:
     assert [(row["leg_index"], row["recording_id"]) for row in rows_of(storage, LEGS)] == [(0, None), (1, "7")]
 
 
+def test_a_leg_that_takes_the_place_of_another_does_not_inherit_its_recording(storage: Storage) -> None:
+    def leg(start: datetime, **values: Any) -> dict[str, Any]:
+        return call("a", start_time=start, leg_index=1, call_start_time=NOON) | values
+
+    upsert(storage, LEGS, leg(NOON, recording_id="7", recording_seen_at=NOON))
+    upsert(storage, LEGS, leg(NOON - timedelta(seconds=1), extracted_at=NOON + timedelta(hours=1)))
+    assert [row["recording_id"] for row in rows_of(storage, LEGS)] == [None]
+
+
 def test_landing_a_recording_again_does_not_forget_its_outcome(storage: Storage) -> None:
     upsert(storage, RECORDINGS, recording("7"))
     upsert(storage, RECORDINGS, recording("7", status="downloaded", audio_path="audio/7.mp3", attempts=2))
@@ -152,51 +156,59 @@ def test_duckdb_and_pandas_read_the_tables(tmp_path: Path) -> None:
     assert str(frame["start_time"].dtype) == "datetime64[ms, UTC]"
 
 
-versions = st.lists(
-    st.builds(
-        lambda call_id, modified, extracted, recording_id: call(
-            str(call_id),
-            last_modified_time=None if modified is None else NOON + timedelta(seconds=modified),
-            extracted_at=NOON + timedelta(seconds=extracted),
-            # What a version says follows from when it was current, as at the source.
-            result=f"{call_id}/{modified}/{extracted}",
-            recording_id=None if recording_id else f"{call_id}-{modified}-{extracted}",
-        ),
-        st.integers(0, 3),
-        st.none() | st.integers(0, 3),
-        st.integers(0, 3),
-        st.booleans(),
-    ),
-    max_size=12,
-    unique_by=lambda row: (row["call_id"], row["last_modified_time"], row["extracted_at"]),
+def test_a_read_of_a_few_rows_finds_them_in_whatever_row_group(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(days, "_ROW_GROUP", 7)
+    upsert(storage, CALLS, *(call(f"{number:02}", start_time=NOON + timedelta(seconds=number)) for number in range(30)))
+    for wanted in ([], ["00"], ["06", "07"], ["29", "03", "04"], [f"{number:02}" for number in range(30)]):
+        found = tables.read(storage, CALLS, [DAY], pc.field("call_id").isin(pa.array(wanted, pa.string())))
+        assert found["call_id"].to_pylist() == sorted(wanted)
+        assert found.schema.equals(CALLS.schema, check_metadata=True)
+
+
+def test_rows_where_the_condition_is_null_are_not_read(storage: Storage) -> None:
+    upsert(storage, CALLS, call("a", duration_ms=None), call("b", duration_ms=2000))
+    assert tables.read(storage, CALLS, [DAY], pc.field("duration_ms") > 1000)["call_id"].to_pylist() == ["b"]
+
+
+def test_a_read_decodes_only_row_groups_that_have_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(days, "_ROW_GROUP", 10)
+    # In no order, so that the smallest and largest ids of a row group do not tell.
+    rows = [call(f"{number * 37 % 100:02}", start_time=NOON + timedelta(seconds=number)) for number in range(100)]
+    data = tables.to_parquet(tables.to_arrow(CALLS, rows))
+    decoded = []
+    read_row_groups = pq.ParquetFile.read_row_groups
+
+    def watch(file: pq.ParquetFile, row_groups: list[int], **options: Any) -> pa.Table:
+        decoded.extend(row_groups)
+        return read_row_groups(file, row_groups, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", watch)
+    wanted = pc.field("call_id").isin(["37", "74", "00"])
+    assert tables.from_parquet(CALLS, data, wanted)["call_id"].to_pylist() == ["00", "37", "74"]
+    assert decoded == [0]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [(None, ["a", "b"]), (pc.field("result") == "Missed", ["a"]), (pc.field("result") == "no such", [])],
 )
+def test_a_read_of_some_columns_has_just_these(
+    storage: Storage, where: pc.Expression | None, expected: list[str]
+) -> None:
+    upsert(storage, CALLS, call("a", result="Missed"), call("b", result="Accepted"))
+    found = tables.read(storage, CALLS, [DAY, DAY + timedelta(days=1)], where, columns=["start_time", "call_id"])
+    assert found.column_names == ["start_time", "call_id"]
+    assert tables.read(storage, CALLS, [], where, columns=["call_id"]).column_names == ["call_id"]
+    assert found["call_id"].to_pylist() == expected
 
 
-@settings(max_examples=150, deadline=None)
-@given(rows=versions, seed=st.integers(0, 1000))
-def test_any_order_and_any_repetition_of_versions_gives_the_same_table(rows: list[dict[str, Any]], seed: int) -> None:
-    at_once = merge_versions(CALLS, tables.to_arrow(CALLS, rows))
-    shuffled = rows + rows[: len(rows) // 2]
-    random.Random(seed).shuffle(shuffled)
-    one_by_one = CALLS.schema.empty_table()
-    for row in shuffled:
-        one_by_one = merge_versions(CALLS, pa.concat_tables([one_by_one, tables.to_arrow(CALLS, [row])]))
-    for column in ("call_id", "result", "last_modified_time", "extracted_at"):
-        assert one_by_one[column].to_pylist() == at_once[column].to_pylist()
-    assert at_once["call_id"].to_pylist() == sorted({row["call_id"] for row in rows})
-
-
-def _contend(lake: Path, worker: int) -> None:
-    storage = LocalStorage(lake)
-    for number in range(10):
-        upsert(
-            storage, CALLS, call(f"{worker}-{number}"), call("shared", extracted_at=NOON + timedelta(seconds=number))
-        )
-
-
-def test_processes_that_write_one_day_lose_no_row(tmp_path: Path) -> None:
-    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
-        list(pool.map(_contend, [tmp_path] * 4, range(4)))
-    rows = rows_of(LocalStorage(tmp_path), CALLS)
-    expected = {f"{worker}-{number}" for worker in range(4) for number in range(10)} | {"shared"}
-    assert sorted(row["call_id"] for row in rows) == sorted(expected)
+def test_a_column_that_an_older_file_lacks_may_be_asked_for(storage: Storage) -> None:
+    old = tables.to_arrow(CALLS, [call("a")]).drop_columns(["cost_included"])
+    storage.put("tables/calls/date=2026-11-20/calls.parquet", tables.to_parquet(old))
+    cost = pc.field("cost_included")
+    assert tables.read(storage, CALLS, [DAY], cost.is_null(), ["cost_included"]).to_pylist() == [
+        {"cost_included": None}
+    ]
+    assert tables.read(storage, CALLS, [DAY], cost > 1).num_rows == 0

@@ -68,6 +68,11 @@ def session_audio(telephony_session_id: str, day: date, content_type: str) -> st
     )
 
 
+def recording_lease(recording_id: str) -> str:
+    """Who is downloading a recording, while it is being downloaded (JSON)."""
+    return f"leases/ringcentral/recordings/{_safe(recording_id)}.json"
+
+
 def outcome(run_id: str, step: str, telephony_session_id: str) -> str:
     """What a step (`download`, `merge`) of a DAG run came to for a session, until it is published (Parquet)."""
     return f"{outcomes_folder(run_id, step)}/{_safe(telephony_session_id)}.parquet"

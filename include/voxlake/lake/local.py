@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,10 @@ class LocalStorage:
         target = self._file(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with scratch.open("rb+") as file:
+            # The file system's own clock ticks every few milliseconds, and a freed inode is soon used again: two
+            # versions of the same size could look alike.
+            now = time.time_ns()
+            os.utime(file.fileno(), ns=(now, now))
             os.fsync(file.fileno())
         scratch.replace(target)
 

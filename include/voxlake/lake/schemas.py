@@ -58,8 +58,8 @@ class Table:
         columns: In the order of the file.
         key: The columns that name a row; never null, never twice.
         versions: How two versions of a row become one; the first says which row is the newest.
-        reach: How far apart the times of two versions of a row may lie: near midnight, the days on both sides are
-            looked at, and a row that moves leaves its old day.
+        reach: How far apart the times of two versions of a row may lie, at most a day: near midnight, the days on both
+            sides are looked at, and a row that moves leaves its old day.
         day_column: The time whose UTC day is the row's `date`.
         set_key: Where given, rows alike in it come and go as one: a newer version with fewer rows removes the rest.
     """
@@ -135,7 +135,7 @@ _CALL_FACTS = (
     Column(
         "recording_seen_at",
         TIME,
-        "When Voxlake last read the recording's id at the source; earlier than extracted_at once the source dropped it.",
+        "When Voxlake last read the recording's id at the source; before extracted_at once the source dropped it.",
     ),
     Column("short_recording", FLAG, "True if there was a recording too short to be kept (under 30 s)."),
     Column("delegate_id", STRING, "Extension id of who acted on behalf."),
@@ -217,8 +217,8 @@ _OUTCOME = (
     Column(
         "unavailable_reason",
         STRING,
-        "`record_deleted`, `removed` (the call log dropped the recording), `expired` (past the provider's retention) or "
-        "`not_found` (the call log still names it); null unless `unavailable`.",
+        "`record_deleted`, `removed` (the call log dropped the recording), `expired` (past the provider's retention) "
+        "or `not_found` (the call log still names it); null unless `unavailable`.",
     ),
     Column("error", STRING, "Why it is `unavailable` or `failed`, or not available yet, in words."),
     Column("attempts", INTEGER, "How often a download was tried."),
@@ -322,7 +322,11 @@ CONVERSATIONS = Table(
         Column("conversation_id", STRING, "The smallest telephony_session_id of its sessions, as text."),
         Column("start_time", TIME, "Start of its earliest call."),
         Column("end_time", TIME, "End of its last call: start and duration."),
-        Column("telephony_session_ids", pa.list_(STRING), "Its sessions, by start; one that no call-log record tells of yet comes last."),
+        Column(
+            "telephony_session_ids",
+            pa.list_(STRING),
+            "Its sessions, by start; one that no call-log record tells of yet comes last.",
+        ),
         Column(
             "sessions",
             pa.list_(
@@ -373,7 +377,9 @@ RECONCILIATION = Table(
         Column("recordings_downloaded", INTEGER, "Of these, held in the lake."),
         Column("recordings_pending", INTEGER, "Of these, not asked for yet, or not finished by the source."),
         Column("recordings_failed", INTEGER, "Of these, could not be downloaded; the next run tries again."),
-        Column("recordings_unavailable", INTEGER, "Of these, the source has them no more; by reason in the next columns."),
+        Column(
+            "recordings_unavailable", INTEGER, "Of these, the source has them no more; by reason in the next columns."
+        ),
         Column("unavailable_record_deleted", INTEGER, "Unavailable as the call-log record was deleted."),
         Column("unavailable_removed", INTEGER, "Unavailable as the call log dropped the recording."),
         Column("unavailable_expired", INTEGER, "Unavailable as the recording is past the provider's retention."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,15 @@ from voxlake.lake.schemas import STATUS_RANK, Table, Versions
 Indices = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
+_MOST_PIECES = 100
+
 
 def merge_versions(table: Table, rows: pa.Table) -> pa.Table:
     """One row a key, sorted by time and key.
 
     The result does not depend on the order of the rows, on how often a version is repeated, or on which of them were
-    merged before: `merge(a + merge(b + c))` is `merge(a + b + c)`.
+    merged before: `merge(a + merge(b + c))` is `merge(a + b + c)`. Two things are asked of the versions for that: those
+    of a `set_key` come whole, and values that must be `alike` do not return to a row that had others since.
 
     Args:
         table: Whose keys and `versions` hold.
@@ -44,6 +48,42 @@ def merge_versions(table: Table, rows: pa.Table) -> pa.Table:
     return merged.take(pc.sort_indices(merged, sort_keys=by_time)).combine_chunks()
 
 
+def merge_into(table: Table, stored: pa.Table, rows: pa.Table) -> pa.Table:
+    """`merge_versions` of both, where `stored` is such a result: only rows of a key or a set in `rows` merge anew.
+
+    Returns:
+        `stored` itself if `rows` say nothing new.
+    """
+    met = matching(stored, rows, table.set_key or table.key)
+    known = stored.take(pa.array(met))
+    merged = merge_versions(table, pa.concat_tables([known, rows]))
+    if merged.equals(known):
+        return stored
+    rest = np.delete(np.arange(stored.num_rows), met)
+    order = np.insert(rest, _places(table, stored, rest, merged), stored.num_rows + np.arange(merged.num_rows))
+    both = pa.concat_tables([stored, merged])
+    # Rows that stay side by side are not copied, but for each such run the columns get a piece more.
+    runs = np.split(order, np.flatnonzero(np.diff(order) != 1) + 1)
+    if len(runs) > _MOST_PIECES:
+        return both.take(pa.array(order))
+    return pa.concat_tables([both.slice(run[0], len(run)) for run in runs])
+
+
+def matching(rows: pa.Table, others: pa.Table, names: Sequence[str]) -> Indices:
+    """The numbers of the rows that are alike one of the others in some columns, none of which is null."""
+    candidates: Indices = np.arange(rows.num_rows)
+    ours, theirs = np.zeros(rows.num_rows, dtype=np.int64), np.zeros(others.num_rows, dtype=np.int64)
+    # The last column of a key tells most apart, so the others are asked of few rows.
+    for name in reversed(names):
+        values = others[name].unique()
+        place = pc.index_in(rows[name].take(pa.array(candidates)), value_set=values)
+        among = place.is_valid().to_numpy()
+        candidates = candidates[among]
+        ours = ours[among] * len(values) + place.drop_null().to_numpy()
+        theirs = theirs * len(values) + pc.index_in(others[name], value_set=values).to_numpy()
+    return candidates[np.isin(ours, theirs)]
+
+
 @dataclass(frozen=True)
 class _Groups:
     """Rows by key, newest first: `order` holds row numbers, `number` each one's group, `firsts` where groups begin."""
@@ -51,6 +91,24 @@ class _Groups:
     order: Indices
     number: Indices
     firsts: Indices
+
+
+def _places(table: Table, stored: pa.Table, rest: Indices, merged: pa.Table) -> Indices:
+    """Where among the rows `rest` of `stored` each of the merged ones belongs, by time and key."""
+    times = stored[table.day_column].cast(pa.int64()).to_numpy()[rest]
+    wanted = merged[table.day_column].cast(pa.int64()).to_numpy()
+    places: Indices = np.searchsorted(times, wanted)
+    ends = np.searchsorted(times, wanted, side="right")
+    for number in np.flatnonzero(places < ends):
+        key = tuple(merged[name][int(number)].as_py() for name in table.key)
+        places[number] = bisect_left(
+            range(len(rest)),
+            key,
+            lo=places[number],
+            hi=ends[number],
+            key=lambda place: tuple(stored[name][int(rest[place])].as_py() for name in table.key),
+        )
+    return places
 
 
 def _group(table: Table, versions: Versions, rows: pa.Table) -> _Groups:
@@ -84,7 +142,7 @@ def _ranked(rows: pa.Table, name: str) -> tuple[Any, str]:
     if name.startswith("-"):
         return rows[name[1:]], "ascending"
     column = rows[name]
-    if name == "status" and set(column.unique().to_pylist()) <= {None, *STATUS_RANK}:
+    if name == "status":
         return pc.index_in(column, value_set=pa.array(STATUS_RANK)), "descending"
     if pa.types.is_list(column.type):
         return pc.list_value_length(column), "descending"
