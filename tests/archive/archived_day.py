@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig, Session
+from voxlake.archive.download import Patience
 from voxlake.archive.extract import extract_call_log
 from voxlake.archive.land import Landed, land_call_log
 from voxlake.archive.plan import SessionRef, plan_sessions
@@ -21,7 +22,7 @@ DAY = datetime(2024, 5, 14, tzinfo=UTC)
 NEXT_DAY = DAY + timedelta(days=1)
 
 # How long a recording is waited for; those of DAY are long past it.
-WAIT = timedelta(hours=6)
+PATIENCE = Patience(wait=timedelta(hours=6), retention=timedelta(days=36500))
 
 # Seven sessions start on DAY. The last of them begins at 23:59:33 and goes on after midnight, in a record of its own.
 CONFIG = SandboxConfig(

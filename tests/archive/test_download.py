@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +14,8 @@ from sandbox.ringcentral.faults import AnswerKind
 from tests.archive.archived_day import (
     CONFIG,
     DAY,
-    WAIT,
+    NEXT_DAY,
+    PATIENCE,
     Row,
     content_requests,
     downloads,
@@ -29,6 +32,7 @@ from tests.ringcentral.scripted_server import Answer, ScriptedServer
 from voxlake.archive.download import RecordingsFailedError, download_session
 from voxlake.archive.plan import SessionRef
 from voxlake.lake import layout
+from voxlake.lake.lease import lease
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import RECORDINGS
 from voxlake.lake.storage import Storage
@@ -60,7 +64,7 @@ def test_every_recording_is_fetched_once(sandbox: Sandbox, client: RingCentralCl
     session = plan_session(client, storage, session_with(sandbox, 3))
     before = datetime.now(UTC) - timedelta(milliseconds=1)
 
-    download_session(client, storage, session, "run", 1, WAIT)
+    download_session(client, storage, session, "run", 1, PATIENCE)
 
     assert content_requests(sandbox) == ids(recordings)
     outcomes = downloads(storage, "run", session)
@@ -86,10 +90,10 @@ def test_what_is_published_is_not_fetched_again(
     sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
 ) -> None:
     session = plan_session(client, lake, session_with(sandbox, 2))
-    download_session(client, lake, session, "run", 1, WAIT)
+    download_session(client, lake, session, "run", 1, PATIENCE)
     upsert(lake, RECORDINGS, *downloads(lake, "run", session))
 
-    download_session(client, lake, session, "another run", 1, WAIT)
+    download_session(client, lake, session, "another run", 1, PATIENCE)
 
     assert len(content_requests(sandbox)) == 2
     assert downloads(lake, "another run", session) == []
@@ -101,7 +105,7 @@ def test_audio_that_nobody_published_is_adopted(sandbox: Sandbox, client: RingCe
     storage.put(audio_path(first), sandbox.content_of(first))
     version = storage.version(audio_path(first))
 
-    download_session(client, storage, session, "run", 1, WAIT)
+    download_session(client, storage, session, "run", 1, PATIENCE)
 
     assert content_requests(sandbox) == [second]
     assert storage.version(audio_path(first)) == version
@@ -129,7 +133,7 @@ def test_what_is_not_audio_is_not_stored_and_holds_no_other_recording_back(
     sandbox.faults.add(Fault("content", kind, id=second))
 
     with pytest.raises(RecordingsFailedError, match=f"session {session.telephony_session_id}: recording {second}: "):
-        download_session(client, storage, session, "run", 1, WAIT)
+        download_session(client, storage, session, "run", 1, PATIENCE)
 
     assert held(storage) == [audio_path(first), audio_path(third)]
     outcomes = downloads(storage, "run", session)
@@ -139,7 +143,7 @@ def test_what_is_not_audio_is_not_stored_and_holds_no_other_recording_back(
     assert (row["audio_path"], row["sha256"], row["downloaded_at"]) == (None, None, None)
 
     sandbox.faults.clear()
-    download_session(client, storage, session, "run", 2, WAIT)
+    download_session(client, storage, session, "run", 2, PATIENCE)
 
     assert content_requests(sandbox) == [first, second, third, second]
     assert [(row["status"], row["error"]) for row in downloads(storage, "run", session)] == [("downloaded", None)] * 3
@@ -155,7 +159,7 @@ def test_a_body_that_only_begins_like_audio_is_not_stored(sandbox: Sandbox, conn
         change(storage, recording_id, content_uri=f"{media.url}/it")
 
         with pytest.raises(RecordingsFailedError, match=f"recording {recording_id}: "):
-            download_session(client, storage, session, "run", 1, WAIT)
+            download_session(client, storage, session, "run", 1, PATIENCE)
 
     assert held(storage) == []
     (row,) = downloads(storage, "run", session)
@@ -169,7 +173,7 @@ def test_an_old_recording_that_is_gone_is_unavailable(
     session = plan_session(client, storage, session_with(sandbox, 2))
     sandbox.delete_recording(first)
 
-    download_session(client, storage, session, "run", 1, WAIT)
+    download_session(client, storage, session, "run", 1, PATIENCE)
 
     row = of(downloads(storage, "run", session), first)
     assert (row["status"], row["audio_path"]) == ("unavailable", None)
@@ -177,7 +181,7 @@ def test_an_old_recording_that_is_gone_is_unavailable(
     assert held(storage) == [audio_path(second)]
 
     upsert(storage, RECORDINGS, *downloads(storage, "run", session))
-    download_session(client, storage, session, "another run", 1, WAIT)
+    download_session(client, storage, session, "another run", 1, PATIENCE)
     assert content_requests(sandbox) == [first, second]
 
 
@@ -197,7 +201,7 @@ def test_a_recording_that_is_not_there_yet_is_looked_for_again_until_it_comes(
     session = plan_session(client, lake, found)
 
     before = datetime.now(UTC)
-    look_again = download_session(client, lake, session, "run", 1, timedelta(days=1))
+    look_again = download_session(client, lake, session, "run", 1, replace(PATIENCE, wait=timedelta(days=1)))
 
     assert look_again is not None
     assert timedelta(minutes=1) <= look_again - before <= timedelta(minutes=16)
@@ -206,7 +210,7 @@ def test_a_recording_that_is_not_there_yet_is_looked_for_again_until_it_comes(
     assert all(row["error"].startswith("not available yet: ") for row in outcomes)
 
     sandbox.clock.advance(24 * 3600)
-    assert download_session(client, lake, session, "run", 1, timedelta(days=1)) is None
+    assert download_session(client, lake, session, "run", 1, replace(PATIENCE, wait=timedelta(days=1))) is None
     assert {(row["status"], row["error"]) for row in downloads(lake, "run", session)} == {("downloaded", None)}
 
 
@@ -217,18 +221,96 @@ def test_a_recording_that_does_not_come_in_time_is_unavailable(
     client = connect(sandbox)
     session = plan_session(client, lake, found)
 
-    assert download_session(client, lake, session, "run", 1, timedelta(0)) is None
+    assert download_session(client, lake, session, "run", 1, replace(PATIENCE, wait=timedelta(0))) is None
 
     outcomes = downloads(lake, "run", session)
-    assert {row["status"] for row in outcomes} == {"unavailable"}
+    assert {(row["status"], row["unavailable_reason"]) for row in outcomes} == {("unavailable", "not_found")}
     assert all("404" in row["error"] for row in outcomes)
 
     # It came all the same, and a run of the same day comes by.
     upsert(lake, RECORDINGS, *outcomes)
     sandbox.clock.advance(24 * 3600)
     assert plan_session(client, lake, found) == session
-    download_session(client, lake, session, "next run", 1, timedelta(0))
+    download_session(client, lake, session, "next run", 1, replace(PATIENCE, wait=timedelta(0)))
     assert {row["status"] for row in downloads(lake, "next run", session)} == {"downloaded"}
+
+
+def test_two_runs_that_come_to_a_recording_at_once_fetch_it_once(
+    sandbox: Sandbox, connect: Connect, storage: Storage
+) -> None:
+    found = session_with(sandbox, 3)
+    clients = [connect(sandbox) for _ in range(4)]
+    session = plan_session(clients[0], storage, found)
+    start = threading.Barrier(len(clients))
+
+    def run(number: int) -> datetime | None:
+        start.wait()
+        return download_session(clients[number], storage, session, f"run {number}", 1, PATIENCE)
+
+    with ThreadPoolExecutor(len(clients)) as runs:
+        looks = list(runs.map(run, range(len(clients))))
+
+    assert sorted(content_requests(sandbox)) == sorted(ids(found.recordings))
+    for number, look_again in enumerate(looks):
+        outcomes = downloads(storage, f"run {number}", session)
+        waiting = [row for row in outcomes if row["status"] == "pending"]
+        assert all("is downloading it, or was killed doing so" in row["error"] for row in waiting)
+        assert (look_again is not None) == bool(waiting)
+        # Their next look finds what the others brought.
+        assert download_session(clients[number], storage, session, f"run {number}", 1, PATIENCE) is None
+        assert {row["status"] for row in downloads(storage, f"run {number}", session)} == {"downloaded"}
+    assert sorted(content_requests(sandbox)) == sorted(ids(found.recordings))
+    assert list(storage.list("leases")) == []
+
+
+def test_what_a_killed_run_was_fetching_is_left_to_it_until_its_lease_ends(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    (recording_id,) = ids(session_with(sandbox, 1).recordings)
+    session = plan_session(client, storage, session_with(sandbox, 1))
+    path = layout.recording_lease(recording_id)
+    with lease(storage, path, "run killed", timedelta(minutes=10)):
+        left = storage.read(path).data
+    storage.put(path, left)
+
+    before = datetime.now(UTC)
+    look_again = download_session(client, storage, session, "another", 1, PATIENCE)
+
+    assert look_again is not None
+    assert look_again - before < timedelta(minutes=1)
+    (row,) = downloads(storage, "another", session)
+    assert (row["status"], row["error"]) == ("pending", "run killed is downloading it, or was killed doing so")
+    assert content_requests(sandbox) == []
+
+    # The next try of the run itself goes on at once.
+    assert download_session(client, storage, session, "killed", 2, PATIENCE) is None
+    assert content_requests(sandbox) == [recording_id]
+    assert list(storage.list("leases")) == []
+
+
+def test_a_recording_that_failed_is_free_for_the_next(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    (recording_id,) = ids(session_with(sandbox, 1).recordings)
+    session = plan_session(client, storage, session_with(sandbox, 1))
+    sandbox.faults.add(Fault("content", "html", id=recording_id))
+    with pytest.raises(RecordingsFailedError):
+        download_session(client, storage, session, "run", 1, PATIENCE)
+    sandbox.faults.clear()
+    assert download_session(client, storage, session, "another", 1, PATIENCE) is None
+    assert [row["status"] for row in downloads(storage, "another", session)] == ["downloaded"]
+
+
+def test_audio_fetched_for_a_claim_of_the_next_day_is_held(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    (recording_id,) = ids(session_with(sandbox, 1).recordings)
+    session = plan_session(client, lake, session_with(sandbox, 1))
+    path = audio_path(recording_id, NEXT_DAY)
+    lake.put(path, sandbox.content_of(recording_id))
+    download_session(client, lake, session, "run", 1, PATIENCE)
+    assert content_requests(sandbox) == []
+    assert [row["audio_path"] for row in downloads(lake, "run", session)] == [path]
 
 
 def test_no_foreign_host_is_asked(
@@ -241,7 +323,7 @@ def test_no_foreign_host_is_asked(
     change(lake, first, content_uri=stated.replace(sandbox.media_url, foreign.media_url))
 
     with pytest.raises(RecordingsFailedError, match=f"recording {first}: .*host"):
-        download_session(client, lake, session, "run", 1, WAIT)
+        download_session(client, lake, session, "run", 1, PATIENCE)
 
     assert (foreign.requests, content_requests(sandbox)) == ((), [second])
     assert held(lake) == [audio_path(second)]
@@ -255,7 +337,7 @@ def test_a_recording_without_an_address_says_so(
     change(lake, recording_id, content_uri=None)
 
     with pytest.raises(RecordingsFailedError, match=f"recording {recording_id}: .*no contentUri to fetch it from"):
-        download_session(client, lake, session, "run", 1, WAIT)
+        download_session(client, lake, session, "run", 1, PATIENCE)
 
     assert content_requests(sandbox) == []
 
@@ -266,7 +348,7 @@ def test_a_session_across_midnight_is_fetched_whole(
     recordings = session_across_midnight(sandbox).recordings
     session = plan_session(client, lake, session_across_midnight(sandbox))
 
-    download_session(client, lake, session, "run", 1, WAIT)
+    download_session(client, lake, session, "run", 1, PATIENCE)
 
     assert held(lake) == [audio_path(recording.id, recording.start_time) for recording in recordings]
     assert len({path.rsplit("/", 1)[0] for path in held(lake)}) == 2
@@ -281,13 +363,13 @@ def test_a_quota_that_is_used_up_midway_loses_nothing(
     session = plan_session(client, lake, session_with(sandbox, 3))
 
     with pytest.raises(RateLimitedError):
-        download_session(client, lake, session, "run", 1, WAIT)
+        download_session(client, lake, session, "run", 1, PATIENCE)
 
     assert held(lake) == [audio_path(first), audio_path(second)]
     assert list(lake.list("outcomes")) == []
 
     sandbox.clock.advance(60)
-    download_session(connect(sandbox), lake, session, "run", 1, WAIT)
+    download_session(connect(sandbox), lake, session, "run", 1, PATIENCE)
 
     assert content_requests(sandbox) == [first, second, third]
     assert [row["status"] for row in downloads(lake, "run", session)] == ["downloaded"] * 3
@@ -301,7 +383,7 @@ def test_a_permission_that_is_missing_is_no_fault_of_the_recordings(
     session = plan_session(client, lake, session_with(sandbox, 2))
 
     with pytest.raises(PermissionDeniedError, match="ReadCallRecording"):
-        download_session(client, lake, session, "run", 1, WAIT)
+        download_session(client, lake, session, "run", 1, PATIENCE)
 
     assert list(lake.list("outcomes")) == []
     assert {row["status"] for row in rows(lake, RECORDINGS)} == {"pending"}
@@ -312,6 +394,6 @@ def test_a_session_that_the_table_does_not_know_has_nothing_to_fetch(
 ) -> None:
     session = SessionRef("s-unknown", (DAY.date(),), ())
 
-    download_session(client, lake, session, "run", 1, WAIT)
+    download_session(client, lake, session, "run", 1, PATIENCE)
 
     assert (downloads(lake, "run", session), sandbox.requests) == ([], ())

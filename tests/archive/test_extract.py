@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs
@@ -10,13 +11,14 @@ import requests
 
 from sandbox.ringcentral import Fault, RequestEntry, Sandbox
 from tests.archive.archived_day import DAY, NEXT_DAY, ids, rows
-from voxlake.archive.extract import extract_call_log
+from voxlake.archive.extract import extract_call_log, extract_modified
 from voxlake.archive.land import land_call_log
-from voxlake.lake import layout
+from voxlake.archive.sync_token import sync_token_of
+from voxlake.lake import layout, tables
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import CALLS
 from voxlake.ringcentral.client import RingCentralClient
-from voxlake.ringcentral.errors import ServerError
+from voxlake.ringcentral.errors import ServerError, SyncTokenRefusedError
 
 HALF_AN_HOUR = timedelta(minutes=30)
 
@@ -117,6 +119,52 @@ def test_a_read_that_fails_midway_returns_nothing_and_the_next_is_whole(
     assert [row["call_id"] for row in rows(lake, CALLS)] == ids(sandbox.truth(start, NEXT_DAY).calls)
 
 
+def test_modifications_are_kept_like_a_window_and_land_like_it(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    before = datetime.now(UTC)
+    folder = extract_modified(client, lake, None, DAY, NEXT_DAY)
+
+    name = "date=2024-05-14/20240514T000000.000Z--20240515T000000.000Z--"
+    assert folder.startswith(f"raw/ringcentral/call_log/{name}")
+    assert before - timedelta(milliseconds=1) <= layout.extracted_at(folder) <= datetime.now(UTC)
+    paths = list(lake.list(folder))
+    bodies = [gzip.decompress(lake.read(path).data) for path in paths]
+    assert paths == [f"{folder}/{number:05d}.json.gz" for number in range(1, len(bodies) + 1)]
+    entries = [entry for entry in sandbox.requests if entry.path.endswith("/call-log-extract-sync")]
+    again = [json.loads(body) for body in fetched_again(sandbox, entries)]
+    assert [json.loads(body)["records"] for body in bodies] == [page["records"] for page in again]
+
+    land_call_log(lake, [folder])
+    truth = [call for call in sandbox.truth(DAY, sandbox.clock.now()).calls if call.last_modified_time >= DAY]
+    days = [(DAY + timedelta(days=shift)).date() for shift in range(3)]
+    landed = tables.read(lake, CALLS, days)
+    assert landed["call_id"].to_pylist() == ids(truth)
+    assert set(landed["account_id"].to_pylist()) == {"400144452008"}
+
+
+def test_modifications_since_a_token_go_on_where_it_ends(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    first = extract_modified(client, lake, None, DAY, NEXT_DAY)
+    removed = sandbox.truth(DAY, NEXT_DAY).calls[0].id
+    sandbox.delete_call(removed)
+
+    second = extract_modified(client, lake, sync_token_of(lake, [first]), DAY, NEXT_DAY)
+
+    (page,) = [json.loads(gzip.decompress(lake.read(path).data)) for path in lake.list(second)]
+    assert [(record["id"], record["deleted"]) for record in page["records"]] == [(removed, True)]
+
+
+def test_a_token_that_is_refused_is_told(sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage) -> None:
+    folder = extract_modified(client, lake, None, DAY, NEXT_DAY)
+    sandbox.expire_sync_tokens()
+
+    with pytest.raises(SyncTokenRefusedError, match="CLG-104"):
+        extract_modified(client, lake, sync_token_of(lake, [folder]), DAY, NEXT_DAY)
+    assert {path.rsplit("/", 1)[0] for path in lake.list("raw")} == {folder}
+
+
 @pytest.mark.parametrize(
     ("start", "end"),
     [
@@ -131,4 +179,6 @@ def test_what_is_no_window_is_refused_before_any_request(
 ) -> None:
     with pytest.raises(ValueError, match="expected start before end, both with their zone; got 2024-05-1"):
         extract_call_log(client, lake, start, end)
+    with pytest.raises(ValueError, match="expected start before end, both with their zone; got 2024-05-1"):
+        extract_modified(client, lake, None, start, end)
     assert sandbox.requests == ()

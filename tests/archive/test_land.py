@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from sandbox.ringcentral import Fault, Sandbox
-from tests.archive.archived_day import DAY, NEXT_DAY, ids, land_window, rows, session_with, upsert
-from voxlake.archive.extract import extract_call_log
+from tests.archive.archived_day import CONFIG, DAY, NEXT_DAY, ids, land_window, rows, session_with, upsert
+from tests.archive.conftest import Connect
+from tests.conftest import StartSandbox
+from voxlake.archive.extract import extract_call_log, extract_modified
 from voxlake.archive.land import Landed, land_call_log
 from voxlake.archive.plan import read_recordings
 from voxlake.lake import layout
@@ -22,9 +25,9 @@ TWO_DAYS = (DAY.date(), NEXT_DAY.date())
 AFTER_MIDNIGHT = NEXT_DAY + timedelta(minutes=30)
 
 
-def raw_page(storage: Storage, body: bytes) -> str:
+def raw_page(storage: Storage, body: bytes, extracted_at: datetime = NEXT_DAY) -> str:
     """The folder of a page that says `body`."""
-    folder = layout.raw_call_log_folder(DAY, NEXT_DAY, extracted_at=NEXT_DAY)
+    folder = layout.raw_call_log_folder(DAY, NEXT_DAY, extracted_at)
     storage.put(layout.raw_page(folder, 1), gzip.compress(body))
     return folder
 
@@ -212,6 +215,17 @@ def test_a_file_that_is_no_page_is_named(lake: LocalStorage, body: bytes) -> Non
         land_call_log(lake, [folder])
 
 
+@pytest.mark.parametrize(
+    "file", [b"", b"{}", gzip.compress(b'{"records": []}')[:-9], gzip.compress(b"x")[:-4] + b"\0" * 4]
+)
+def test_a_file_that_is_broken_is_named(lake: LocalStorage, file: bytes) -> None:
+    folder = layout.raw_call_log_folder(DAY, NEXT_DAY, extracted_at=NEXT_DAY)
+    lake.put(layout.raw_page(folder, 7), file)
+    with pytest.raises(ValueError, match=rf"^{folder}/00007\.json\.gz: "):
+        land_call_log(lake, [folder])
+    assert list(lake.list("tables")) == []
+
+
 def test_a_folder_that_extract_did_not_make_is_named(lake: LocalStorage) -> None:
     with pytest.raises(ValueError, match="'tables/calls' is not a folder of raw call-log pages"):
         land_call_log(lake, ["tables/calls"])
@@ -232,3 +246,80 @@ def test_a_record_that_stands_on_two_pages_is_one_row(lake: LocalStorage) -> Non
     assert [(row["account_id"], row["call_id"], row["start_time"]) for row in rows(lake, CALLS)] == [
         ("7", "c-1", datetime(2024, 5, 14, 8, tzinfo=UTC))
     ]
+
+
+CALL = {
+    "id": "c-1",
+    "uri": "/restapi/v1.0/account/7/call-log/c-1",
+    "startTime": "2024-05-14T08:00:00Z",
+    "lastModifiedTime": "2024-05-14T08:10:00Z",
+    "telephonySessionId": "s-1",
+    "result": "Accepted",
+    "durationMs": 1000,
+    "recording": {"id": "r-1", "contentUri": "https://media/r-1"},
+    "legs": [{"startTime": "2024-05-14T08:00:00Z", "legType": "Accept"}],
+}
+STUB = {name: CALL[name] for name in ("id", "uri", "startTime")} | {"deleted": True}
+
+
+@pytest.mark.parametrize("stub_first", [False, True])
+def test_a_deleted_record_without_its_facts_hides_none_that_are_known(lake: LocalStorage, stub_first: bool) -> None:
+    whole = raw_page(lake, json.dumps({"records": [CALL]}).encode())
+    stub = STUB | {"lastModifiedTime": "2024-05-14T09:00:00Z"}
+    later = raw_page(lake, json.dumps({"records": [stub]}).encode(), NEXT_DAY + timedelta(hours=1))
+    land_call_log(lake, [whole])
+    (known,) = rows(lake, CALLS)
+    legs, recordings = rows(lake, LEGS), rows(lake, RECORDINGS)
+    for day in TWO_DAYS:
+        for table in ("calls", "legs", "recordings"):
+            lake.delete(layout.table_file(table, day))
+
+    for folder in (later, whole) if stub_first else (whole, later):
+        landed = land_call_log(lake, [folder])
+        assert (landed.calls, landed.rejected) == (1, 0)
+        # The stub claims none, but what the call claimed before is still to be fetched.
+        claimed = folder == whole or not stub_first
+        assert landed.sessions == ({"s-1": {DAY.date()}} if claimed else {})
+
+    assert rows(lake, CALLS) == [known | {"deleted": True}]
+    assert (rows(lake, LEGS), rows(lake, RECORDINGS)) == (legs, recordings)
+
+
+@pytest.mark.parametrize("shape", ["full", "stub"])
+def test_a_call_that_was_deleted_between_two_reads_keeps_what_it_said(
+    start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage, shape: Literal["full", "stub"]
+) -> None:
+    sandbox = start_sandbox(replace(CONFIG, deleted_records=shape))
+    client = connect(sandbox)
+    land_window(client, lake, DAY, NEXT_DAY)
+    before = {row["call_id"]: row for row in rows(lake, CALLS)}
+    removed = session_with(sandbox, 3).records[0].id
+    sandbox.delete_call(removed)
+
+    land_window(client, lake, DAY, NEXT_DAY)
+
+    after = {row["call_id"]: row for row in rows(lake, CALLS)}
+    assert [call_id for call_id, row in after.items() if row["deleted"]] == [removed]
+    kept = ("result", "duration_ms", "from_phone_number", "recording_id", "recording_seen_at", "telephony_session_id")
+    assert [after[removed][name] for name in kept] == [before[removed][name] for name in kept]
+    assert after[removed]["recording_id"] is not None
+
+
+def test_nothing_lands_twice_from_pages_of_a_window_and_of_modifications(
+    client: RingCentralClient, lake: LocalStorage
+) -> None:
+    window = extract_call_log(client, lake, DAY, NEXT_DAY)
+    land_call_log(lake, window)
+    before = {table.name: [_of_source(row) for row in rows(lake, table)] for table in (CALLS, LEGS, RECORDINGS)}
+    modified = extract_modified(client, lake, None, DAY, NEXT_DAY)
+
+    land_call_log(lake, [modified])
+
+    for table in (CALLS, LEGS, RECORDINGS):
+        of_the_day = [row for row in rows(lake, table) if (row.get("call_start_time") or row["start_time"]) < NEXT_DAY]
+        assert [_of_source(row) for row in of_the_day] == before[table.name]
+
+
+def _of_source(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without what tells when and by which address it was read."""
+    return {name: value for name, value in row.items() if name not in ("extracted_at", "recording_seen_at", "extra")}

@@ -19,7 +19,7 @@ from sandbox.ringcentral.audio import WAV_SAMPLE_RATE, encode_wav, samples_of
 from tests.archive.archived_day import (
     DAY,
     NEXT_DAY,
-    WAIT,
+    PATIENCE,
     Row,
     downloads,
     ids,
@@ -105,7 +105,7 @@ def test_the_recordings_play_in_the_order_they_happened(
 ) -> None:
     truth = session_with(sandbox, 4)
     session = plan_session(client, storage, truth)
-    download_session(client, storage, session, "run", 1, WAIT)
+    download_session(client, storage, session, "run", 1, PATIENCE)
 
     path = merge_session(storage, session, "run")
 
@@ -124,7 +124,7 @@ def test_the_row_tells_what_the_file_holds(sandbox: Sandbox, client: RingCentral
     truth = session_with(sandbox, 4)
     assert len(truth.records) == 2
     session = plan_session(client, lake, truth)
-    download_session(client, lake, session, "run", 1, WAIT)
+    download_session(client, lake, session, "run", 1, PATIENCE)
 
     path = merge_session(lake, session, "run")
 
@@ -193,7 +193,7 @@ def test_a_recording_that_will_never_come_leaves_the_file_partial(
     truth = session_with(sandbox, 2)
     session = plan_session(client, lake, truth)
     sandbox.delete_recording(truth.recordings[0].id)
-    download_session(client, lake, session, "run", 1, WAIT)
+    download_session(client, lake, session, "run", 1, PATIENCE)
     upsert(lake, RECORDINGS, *downloads(lake, "run", session))
 
     merge_session(lake, session, "run")
@@ -283,7 +283,7 @@ def test_a_recording_from_before_midnight_that_lands_last_moves_the_file_to_its_
     def archive(run_id: str, start: datetime, end: datetime) -> str | None:
         landed = land_window(client, lake, start, end)
         (session,) = plan_sessions(lake, {session_id: landed.sessions[session_id]})
-        download_session(client, lake, session, run_id, 1, WAIT)
+        download_session(client, lake, session, run_id, 1, PATIENCE)
         upsert(lake, RECORDINGS, *downloads(lake, run_id, session))
         path = merge_session(lake, session, run_id)
         upsert(lake, SESSIONS, *merges(lake, run_id, session))

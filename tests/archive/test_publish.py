@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from sandbox.ringcentral.audio import WAV_SAMPLE_RATE, encode_wav, samples_of
 from tests.archive.archived_day import (
     DAY,
     NEXT_DAY,
-    WAIT,
+    PATIENCE,
     Row,
     content_requests,
     ids,
@@ -20,7 +21,7 @@ from tests.archive.archived_day import (
     session_with,
     upsert,
 )
-from voxlake.archive.download import RecordingsFailedError, download_session
+from voxlake.archive.download import Patience, RecordingsFailedError, download_session
 from voxlake.archive.merge import merge_session
 from voxlake.archive.plan import SessionRef, plan_sessions
 from voxlake.archive.publish import Published, SessionsFailedError, publish_run, raise_for_failed
@@ -35,7 +36,7 @@ SILENT = "the download task ended without an outcome; its log says why"
 
 def archive(client: RingCentralClient, storage: Storage, session: SessionRef, run_id: str) -> None:
     """Downloads and merges, as the two tasks of a session do."""
-    download_session(client, storage, session, run_id, 1, WAIT)
+    download_session(client, storage, session, run_id, 1, PATIENCE)
     merge_session(storage, session, run_id)
 
 
@@ -75,7 +76,9 @@ def test_publishing_again_changes_nothing(sandbox: Sandbox, client: RingCentralC
     report = publish_run(storage, sessions, "run")
     versions = table_versions(storage)
 
-    assert publish_run(storage, sessions, "run") == report
+    assert report.merged == 1
+    assert list(storage.list("outcomes")) == [], "what is in the tables is not kept a second time"
+    assert publish_run(storage, sessions, "run") == replace(report, merged=0)
     assert table_versions(storage) == versions
 
 
@@ -126,7 +129,7 @@ def test_a_failed_recording_is_reported_and_the_next_run_makes_good(
     session = plan_session(client, storage, truth)
     sandbox.faults.add(Fault("content", "html", id=second, times=1))
     with pytest.raises(RecordingsFailedError):
-        download_session(client, storage, session, "run", 1, WAIT)
+        download_session(client, storage, session, "run", 1, PATIENCE)
     merge_session(storage, session, "run")
 
     report = publish_run(storage, [session], "run")
@@ -167,7 +170,7 @@ def test_what_is_held_but_not_merged_is_reported(
     sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
 ) -> None:
     session = plan_session(client, lake, session_with(sandbox, 2))
-    download_session(client, lake, session, "run", 1, WAIT)
+    download_session(client, lake, session, "run", 1, PATIENCE)
 
     report = publish_run(lake, [session], "run")
 
@@ -237,7 +240,7 @@ def test_a_file_that_becomes_an_mp3_leaves_no_wav_behind(
     lake.put(layout.recording_audio(wav.id, DAY.date(), "audio/wav"), encode_wav(samples, WAV_SAMPLE_RATE))
     sandbox.faults.add(Fault("content", "html", id=mp3.id, times=1))
     with pytest.raises(RecordingsFailedError):
-        download_session(client, lake, session, "run", 1, WAIT)
+        download_session(client, lake, session, "run", 1, PATIENCE)
     merge_session(lake, session, "run")
     publish_run(lake, [session], "run")
     assert [row["content_type"] for row in rows(lake, SESSIONS)] == ["audio/wav"]
@@ -321,7 +324,10 @@ def test_a_recording_that_the_task_gave_up_waiting_for_says_that_it_is_not_avail
     truth = session_with(sandbox, 1)
     session = plan_session(client, lake, truth)
     sandbox.delete_recording(truth.recordings[0].id)
-    assert download_session(client, lake, session, "run", 1, wait=timedelta(days=36500)) is not None
+    assert (
+        download_session(client, lake, session, "run", 1, Patience(timedelta(days=36500), timedelta(days=36500)))
+        is not None
+    )
 
     publish_run(lake, [session], "run")
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from voxlake.archive.plan import SessionRef, is_to_fetch, read_recordings
+from voxlake.archive.plan import SessionRef, days_around, is_to_fetch, read_recordings
+from voxlake.archive.unavailable import why_unavailable
 from voxlake.audio.probe import AudioProperties, NotAudioError, probe
 from voxlake.lake import layout, tables
+from voxlake.lake.lease import LeaseHeldError, lease
 from voxlake.lake.schemas import RECORDINGS
 from voxlake.lake.storage import Storage
 from voxlake.ringcentral.client import RingCentralClient
@@ -34,9 +37,34 @@ Row = dict[str, Any]
 _LOOK_AGAIN_AT_LEAST = timedelta(minutes=1)
 _LOOK_AGAIN_AT_MOST = timedelta(minutes=15)
 
+# Hours of speech come in a minute or two. A worker that was killed keeps other runs from the recording for so long, but
+# not the next try of its own run.
+_LEASE = timedelta(minutes=10)
+# What another run is downloading is mostly there some seconds later.
+_LOOK_AGAIN_FOR_LEASED = timedelta(seconds=20)
+
 
 class RecordingsFailedError(RuntimeError):
     """Recordings could not be downloaded; their rows say which and why."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the provider is given.
+
+    Attributes:
+        wait: How long after its start a recording that the provider does not have may still come.
+        retention: How long after its start the provider keeps a recording.
+    """
+
+    wait: timedelta
+    retention: timedelta
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    outcome: Row
+    look_again: datetime | None = None
 
 
 def download_session(
@@ -45,11 +73,12 @@ def download_session(
     session: SessionRef,
     run_id: str,
     try_number: int,
-    wait: timedelta,
+    patience: Patience,
 ) -> datetime | None:
     """Downloads what the archive does not hold yet of a session, and leaves the outcomes for `publish`.
 
-    Audio that is in the lake already, by an earlier try that was killed before it could say so, is not fetched again.
+    Audio that is in the lake already, by an earlier try that was killed before it could say so, is not fetched again;
+    what another run is fetching at this moment is left to it, and looked for again.
 
     Args:
         client: Whose credentials fetch the audio.
@@ -57,7 +86,7 @@ def download_session(
         session: Which session.
         run_id: The DAG run that the outcomes belong to.
         try_number: Which try of the task this is, from 1.
-        wait: How long after its start a recording that the provider does not have may still come.
+        patience: How long the provider is given.
 
     Returns:
         When to look again for recordings that are not available yet; None if there are none.
@@ -70,11 +99,8 @@ def download_session(
     """
     session_id = session.telephony_session_id
     recordings = read_recordings(storage, [session_id], session.days).get(session_id, [])
-    outcomes = [
-        row | _fetch(client, storage, row, wait) | {"attempts": row["attempts"] + try_number}
-        for row in recordings
-        if is_to_fetch(row)
-    ]
+    fetched = [(row, _fetch(client, storage, row, f"run {run_id}", patience)) for row in recordings if is_to_fetch(row)]
+    outcomes = [row | this.outcome | {"attempts": row["attempts"] + try_number} for row, this in fetched]
     storage.put(
         layout.outcome(run_id, "download", session_id),
         tables.to_parquet(tables.to_arrow(RECORDINGS, outcomes)),
@@ -84,31 +110,40 @@ def download_session(
     log.info("session %s: %d recordings, of these now %s", session_id, len(recordings), dict(statuses))
     if failed:
         raise RecordingsFailedError(f"session {session_id}: " + "; ".join(failed))
-    return min((_look_again(row) for row in outcomes if row["status"] == "pending"), default=None)
+    return min((this.look_again for _, this in fetched if this.look_again is not None), default=None)
 
 
-def _look_again(row: Row) -> datetime:
-    now = datetime.now(UTC)
-    age: timedelta = now - row["start_time"]
-    return now + max(_LOOK_AGAIN_AT_LEAST, min(age / 4, _LOOK_AGAIN_AT_MOST))
-
-
-def _fetch(client: RingCentralClient, storage: Storage, row: Row, wait: timedelta) -> Row:
+def _fetch(client: RingCentralClient, storage: Storage, row: Row, holder: str, patience: Patience) -> _Fetched:
     try:
         path = held_audio(storage, row)
         if path is None:
-            return _download(client, storage, row)
+            with lease(storage, layout.recording_lease(row["recording_id"]), holder, _LEASE):
+                # Whoever had the lease until now may have brought it.
+                path = held_audio(storage, row)
+                if path is None:
+                    return _Fetched(_download(client, storage, row))
         with storage.local_copy(path) as file:
-            return _describe(file, path)
+            return _Fetched(_describe(file, path))
+    except LeaseHeldError as error:
+        said = f"{error.holder} is downloading it, or was killed doing so"
+        return _Fetched({"status": "pending", "error": said}, datetime.now(UTC) + _LOOK_AGAIN_FOR_LEASED)
     except (RateLimitedError, LoginRefusedError, PermissionDeniedError):
         # These say something about the connection, not about this recording: the row stays as it was.
         raise
     except NotFoundError as error:
-        if datetime.now(UTC) < row["start_time"] + wait:
-            return {"status": "pending", "error": f"not available yet: {error}"}
-        return {"status": "unavailable", "error": str(error)}
+        return _not_found(storage, row, str(error), patience)
     except (RingCentralError, NotAudioError) as error:
-        return {"status": "failed", "error": str(error)}
+        return _Fetched({"status": "failed", "error": str(error)})
+
+
+def _not_found(storage: Storage, row: Row, said: str, patience: Patience) -> _Fetched:
+    now = datetime.now(UTC)
+    reason = why_unavailable(storage, row, now - patience.retention)
+    age: timedelta = now - row["start_time"]
+    if reason == "not_found" and age < patience.wait:
+        look_again = now + max(_LOOK_AGAIN_AT_LEAST, min(age / 4, _LOOK_AGAIN_AT_MOST))
+        return _Fetched({"status": "pending", "error": f"not available yet: {said}"}, look_again)
+    return _Fetched({"status": "unavailable", "unavailable_reason": reason, "error": said})
 
 
 def held_audio(storage: Storage, row: Row) -> str | None:
@@ -116,8 +151,12 @@ def held_audio(storage: Storage, row: Row) -> str | None:
     if row["status"] == "downloaded":
         path: str = row["audio_path"]
         return path
-    day = row["start_time"].date()
-    paths = (layout.recording_audio(row["recording_id"], day, kind) for kind in layout.AUDIO_SUFFIXES)
+    # On the days around too: it may have been fetched when a later record was all that was known to claim it.
+    paths = (
+        layout.recording_audio(row["recording_id"], day, kind)
+        for day in sorted(days_around([row["start_time"].date()]))
+        for kind in layout.AUDIO_SUFFIXES
+    )
     return next((path for path in paths if storage.version(path) is not None), None)
 
 
@@ -153,6 +192,7 @@ def _describe(file: Path, path: str, sha256: str | None = None) -> Row:
             sha256 = hashlib.file_digest(audio, "sha256").hexdigest()
     return {
         "status": "downloaded",
+        "unavailable_reason": None,
         "error": None,
         "audio_path": path,
         "content_type": properties.content_type,

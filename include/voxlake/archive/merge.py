@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.compute as pc
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from voxlake.archive.conversations import conversation_ids
 from voxlake.archive.download import held_audio, probe_held
 from voxlake.archive.plan import SessionRef, days_around, read_recordings
 from voxlake.audio.merge import merge, plan_merge
@@ -73,6 +74,7 @@ def merge_session(storage: Storage, session: SessionRef, run_id: str) -> str | N
         "provider": recordings[0]["provider"],
         "account_id": recordings[0]["account_id"],
         "telephony_session_id": session_id,
+        "conversation_id": conversation_ids(storage, [session_id], session.days)[session_id],
         "start_time": recordings[0]["start_time"],
         "end_time": max(ends),
         "direction": first_call.get("direction"),

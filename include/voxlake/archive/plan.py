@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from voxlake.lake import tables
@@ -81,11 +82,32 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
     ]
 
 
+def waiting_sessions(storage: Storage, calls: pa.Table) -> dict[str, set[date]]:
+    """The sessions with recordings that some calls claim, or claimed once, and that are still to be fetched.
+
+    Args:
+        storage: The lake.
+        calls: Rows of `calls`, of which `call_id` and `start_time` are looked at.
+
+    Returns:
+        The telephonySessionIds, each with the UTC days that those recordings start on.
+    """
+    days = days_around(calls["start_time"].cast(pa.date32()).unique().to_pylist())
+    columns = ["telephony_session_id", "call_id", "start_time", "status", "unavailable_reason"]
+    missing = tables.read(storage, RECORDINGS, days, pc.field("status") != "downloaded", columns)
+    sessions: defaultdict[str, set[date]] = defaultdict(set)
+    for row in missing.filter(pc.is_in(missing["call_id"], value_set=calls["call_id"].unique())).to_pylist():
+        if is_to_fetch(row):
+            sessions[row["telephony_session_id"]].add(row["start_time"].date())
+    return dict(sessions)
+
+
 def is_to_fetch(recording: Row) -> bool:
     """Whether a run that comes by a recording is to ask the provider for it."""
     start: datetime = recording["start_time"]
     if recording["status"] == "unavailable":
-        return datetime.now(UTC) < start + _MAY_STILL_COME
+        # A reason other than this says that the provider has dropped it.
+        return recording["unavailable_reason"] == "not_found" and datetime.now(UTC) < start + _MAY_STILL_COME
     return recording["status"] in ("pending", "failed")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from voxlake.archive.conversations import update_sessions
 from voxlake.archive.plan import SessionRef, days_around, read_merged, read_recordings
 from voxlake.lake import layout, tables
 from voxlake.lake.schemas import RECORDINGS, SESSIONS, Table
@@ -52,14 +53,16 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
 
     A recording whose download task left no outcome (it was killed, or its connection was refused) becomes `failed` with
     that as its reason, so that none stays pending without a word; so does one that the task gave up waiting for.
+    The outcomes are removed once the tables have them.
 
     Args:
         storage: The lake.
         sessions: What the run was to archive.
         run_id: The run that the outcomes belong to.
     """
-    tables.upsert(storage, RECORDINGS, _outcomes(storage, run_id, "download", RECORDINGS, sessions))
-    merges = _outcomes(storage, run_id, "merge", SESSIONS, sessions)
+    paths = _outcome_paths(storage, run_id, sessions)
+    tables.upsert(storage, RECORDINGS, _outcomes(storage, RECORDINGS, paths["download"]))
+    merges = _outcomes(storage, SESSIONS, paths["merge"])
     _upsert_sessions(storage, merges)
 
     recordings = _planned_recordings(storage, sessions)
@@ -78,6 +81,9 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
         merged=merges.num_rows,
         failed=_failed(storage, sessions, recordings),
     )
+    for step_paths in paths.values():
+        for path in step_paths:
+            storage.delete(path)
     log.info("published %d sessions, %d merged, recordings %s", report.sessions, report.merged, report.recordings)
     return report
 
@@ -100,7 +106,7 @@ def raise_for_failed(report: Published) -> None:
 
 
 def _upsert_sessions(storage: Storage, merges: pa.Table) -> None:
-    """Upserts the rows of merges, and removes what the sessions left on another day or under another suffix.
+    """Upserts the rows of merges, and removes files that the sessions left on another day or under another suffix.
 
     A session lies on the day of its earliest recording, which may land last, and a WAV becomes an MP3 when a recording
     of another kind joins it.
@@ -110,17 +116,10 @@ def _upsert_sessions(storage: Storage, merges: pa.Table) -> None:
     never goes back to a later day, nor from MP3 to WAV.
     """
     days = days_around(time.date() for time in merges["start_time"].to_pylist())
-    ours = pc.field("telephony_session_id").isin(merges["telephony_session_id"].to_pylist())
+    sessions = merges["telephony_session_id"].to_pylist()
     tables.upsert(storage, SESSIONS, merges)
-    rows = tables.read(storage, SESSIONS, days, ours).to_pylist()
-    # The last one of a session knew the most recordings, and of those on two days the one on the day before.
-    rows.sort(key=lambda row: (len(row["recording_ids"]), -row["start_time"].timestamp()))
-    current = {row["telephony_session_id"]: row for row in rows}
-    for row in rows:
-        session, day = row["telephony_session_id"], row["start_time"].date()
-        if day != current[session]["start_time"].date():
-            tables.discard(storage, SESSIONS, [day], pc.field("telephony_session_id") == session)
-    for row in current.values():
+    update_sessions(storage, sessions, days)
+    for row in tables.read(storage, SESSIONS, days, pc.field("telephony_session_id").isin(sessions)).to_pylist():
         for path in _outdated(row):
             storage.delete(path)
 
@@ -162,8 +161,15 @@ def _failed(
     return reasons
 
 
-def _outcomes(storage: Storage, run_id: str, step: str, table: Table, sessions: Sequence[SessionRef]) -> pa.Table:
-    wanted = {layout.outcome(run_id, step, session.telephony_session_id) for session in sessions}
-    paths = [path for path in storage.list(layout.outcomes_folder(run_id, step)) if path in wanted]
+def _outcome_paths(storage: Storage, run_id: str, sessions: Sequence[SessionRef]) -> dict[str, list[str]]:
+    """The outcomes that the run's tasks left, by step."""
+    paths = {}
+    for step in ("download", "merge"):
+        wanted = {layout.outcome(run_id, step, session.telephony_session_id) for session in sessions}
+        paths[step] = [path for path in storage.list(layout.outcomes_folder(run_id, step)) if path in wanted]
+    return paths
+
+
+def _outcomes(storage: Storage, table: Table, paths: Sequence[str]) -> pa.Table:
     parts = [tables.from_parquet(table, storage.read(path).data) for path in paths]
     return pa.concat_tables(parts) if parts else table.schema.empty_table()

@@ -43,9 +43,19 @@ def iter_call_log_pages(
     """Reads all calls that started between `start` and `end`, with their legs, one request a page.
 
     The next page is asked for by `navigation.nextPage.uri` until there is none: the call log states no number of
-    pages (https://developers.ringcentral.com/guide/voice/call-log/details). Rows may move between pages while calls
-    end, and RingCentral does not say whether `dateTo` is part of the window, so a record may come twice or start
-    right at `end`: the caller sorts by record id and start time.
+    pages (https://developers.ringcentral.com/guide/voice/call-log/details). Nor does it say whether `dateTo` is part
+    of the window, so a record may start right at `end`.
+
+    A page is a range of row numbers, and calls end and are deleted while the pages are read. In whichever order the
+    rows stand, by start time up or down, a call that is listed meanwhile only moves rows towards later pages: those
+    read already come once more, and the caller tells them by id; none that stood there is missed. A row that went
+    would move others towards earlier pages, past the reader. So deleted records are asked for too: they keep their
+    place, marked `deleted`. `showDeleted` exists for the company's call log since 2026-03
+    (https://developers.ringcentral.com/api-reference/Call-Log/readCompanyCallLog).
+
+    What RingCentral does not establish: that the rows are in order of their start, that a deleted record stays where
+    it was, and how much of it. And a record whose start time is rewritten meanwhile may move across the page being
+    read, which hides a row. Later reads of the same time find it; that is what an overlap is for.
 
     Args:
         client: The connection.
@@ -73,7 +83,7 @@ def _pages(
 ) -> Iterator[CallLogPage]:
     reply = client.get_json(
         f"/restapi/v1.0/account/{account_id}/call-log",
-        {"view": "Detailed", "dateFrom": start, "dateTo": end, "perPage": per_page},
+        {"view": "Detailed", "dateFrom": start, "dateTo": end, "showDeleted": True, "perPage": per_page},
     )
     number = 1
     followed: set[str] = set()
@@ -83,34 +93,44 @@ def _pages(
         if next_uri is None:
             return
         if next_uri in followed:
-            raise _bad_page(reply, "navigation.nextPage.uri", "leads back to a page that has been read already")
+            raise bad_page(reply, "navigation.nextPage.uri", "leads back to a page that has been read already")
         followed.add(next_uri)
         reply = client.get_json(next_uri)
         number += 1
 
 
 def _page(number: int, reply: JsonReply) -> CallLogPage:
-    records = reply.data.get("records")
-    if not isinstance(records, list):
-        raise _bad_page(reply, "records", "is not a list")
+    records = records_of(reply)
     paging = reply.data.get("paging")
     per_page = paging.get("perPage") if isinstance(paging, dict) else None
     if not isinstance(per_page, int) or isinstance(per_page, bool):
-        raise _bad_page(reply, "paging.perPage", "is not a whole number")
+        raise bad_page(reply, "paging.perPage", "is not a whole number")
     return CallLogPage(number, reply.body, records, account_id_of(reply.data), per_page)
 
 
 def _next_page(reply: JsonReply) -> str | None:
     navigation = reply.data.get("navigation")
     if not isinstance(navigation, dict):
-        raise _bad_page(reply, "navigation", "is not an object, so the end of the pages cannot be told")
+        raise bad_page(reply, "navigation", "is not an object, so the end of the pages cannot be told")
     next_page = navigation.get("nextPage")
     if next_page is None:
         return None
     uri = next_page.get("uri") if isinstance(next_page, dict) else None
     if not isinstance(uri, str):
-        raise _bad_page(reply, "navigation.nextPage.uri", "is not a text")
+        raise bad_page(reply, "navigation.nextPage.uri", "is not a text")
     return uri
+
+
+def records_of(reply: JsonReply) -> list[Any]:
+    """The records of a page.
+
+    Raises:
+        BadReplyError: It has none, not even an empty list of them.
+    """
+    records = reply.data.get("records")
+    if not isinstance(records, list):
+        raise bad_page(reply, "records", "is not a list")
+    return records
 
 
 def account_id_of(data: dict[str, Any]) -> str | None:
@@ -129,11 +149,12 @@ def account_id_of(data: dict[str, Any]) -> str | None:
     return None
 
 
-def _bad_page(reply: JsonReply, field_name: str, problem: str) -> BadReplyError:
+def bad_page(reply: JsonReply, field_name: str, problem: str) -> BadReplyError:
+    """The error for a page that is not what the endpoint promises, by the field that tells."""
     shown = shown_url(reply.url)
     return BadReplyError(
-        f"RingCentral answered GET {shown} with a call-log page whose field {field_name} {problem}. Read the window "
-        "again; if it stays, report it to RingCentral with this address.",
+        f"RingCentral answered GET {shown} with a call-log page whose field {field_name} {problem}. Read it again; if "
+        "it stays, report it to RingCentral with this address.",
         status=200,
         method="GET",
         url=shown,

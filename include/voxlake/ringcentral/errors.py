@@ -74,6 +74,10 @@ class RequestError(RingCentralError):
     """Another 4xx: RingCentral calls the request itself wrong, repeating it will not help."""
 
 
+class SyncTokenRefusedError(RequestError):
+    """The token that continues a read of modifications is not good any more; a read that begins anew gets another."""
+
+
 class TransportError(RingCentralError):
     """No whole reply arrived: no connection, a time-out, or a body that broke off. Worth another try."""
 

@@ -1,28 +1,37 @@
 """Call-log records as rows: what RingCentral says in nested JSON, said in the columns of the lake's tables.
 
 A record is taken whole or not at all: a field of the wrong type rejects it by name, a field that is not known is kept
-in `extra`. Field list: https://developers.ringcentral.com/api-reference/Call-Log/readCompanyCallLog
+in `extra`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-Row = dict[str, Any]
-_Number = TypeVar("_Number", int, float)
-_Converter = Callable[[Any], Any]
-_Tree = Mapping[str, "tuple[str, _Converter] | _Tree"]
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from voxlake.ringcentral.call_log import account_id_of
+from voxlake.ringcentral.record_fields import TIMESTAMP, InvalidRecordError, show
+from voxlake.ringcentral.record_pages import read_page
+from voxlake.ringcentral.record_shapes import CALL, LEG, RECORDING, SECONDS, Columns, Row
+
+Numbers = npt.NDArray[np.int64]
 
 PROVIDER = "ringcentral"
 
-
-class InvalidRecordError(ValueError):
-    """A record that cannot be landed; the text names the field and what was expected."""
+_ACCOUNT_IN_URI = re.compile(r"/account/(?P<account>[A-Za-z0-9]+)(?:/|$)")
+# Which record a row is of, by its number on the page.
+_RECORD = "record"
+# What a deleted record without its facts leaves of its row.
+_STUB = frozenset({"account_id", "call_id", "start_time", "deleted", _RECORD})
 
 
 @dataclass(frozen=True)
@@ -33,284 +42,227 @@ class RejectedRecord:
     record: Any
 
 
-@dataclass
+@dataclass(frozen=True)
 class ParsedRecords:
-    """The rows of some records, by table, and what was rejected."""
+    """The rows of some records, by table; a column that is missing here is null in all of them.
 
-    calls: list[Row] = field(default_factory=list)
-    legs: list[Row] = field(default_factory=list)
-    recordings: list[Row] = field(default_factory=list)
-    rejected: list[RejectedRecord] = field(default_factory=list)
+    Attributes:
+        calls: In the order of the records.
+        legs: The same.
+        recordings: The same; one row a record and recording.
+        rejected: The records that have no rows.
+    """
+
+    calls: pa.Table
+    legs: pa.Table
+    recordings: pa.Table
+    rejected: list[RejectedRecord]
 
 
-def parse_records(records: Iterable[Any], account_id: str | None, extracted_at: datetime) -> ParsedRecords:
-    """Rows for `calls`, `legs` and `recordings`.
+def parse_page(body: bytes, extracted_at: datetime) -> ParsedRecords:
+    """Rows for `calls`, `legs` and `recordings` from a page of the call log or of its modifications.
+
+    A record that is marked as deleted and says neither how the call ended nor how long it lasted has lost its facts.
+    Only its key, its start and `deleted` are taken, with no time of change, so that it hides nothing that is known.
 
     Args:
-        records: Call-log records of a Detailed page, as parsed from JSON.
-        account_id: The account of the page, for records whose own `uri` does not name it.
+        body: The page, in the Detailed view, as it was received.
         extracted_at: When the page was read.
-    """
-    parsed = ParsedRecords()
-    for record in records:
-        try:
-            call, legs, recordings = parse_record(record, account_id, extracted_at)
-        except InvalidRecordError as error:
-            parsed.rejected.append(RejectedRecord(str(error), record))
-        else:
-            parsed.calls.append(call)
-            parsed.legs.extend(legs)
-            parsed.recordings.extend(recordings)
-    return parsed
-
-
-def parse_record(record: Any, account_id: str | None, extracted_at: datetime) -> tuple[Row, list[Row], list[Row]]:
-    """The row of a record, of its legs, and of the recordings that it and they carry.
 
     Raises:
-        InvalidRecordError: A field is missing or of the wrong type; the text names it.
+        ValueError: The body is not JSON with a list `records`.
     """
-    if not isinstance(record, dict):
-        raise InvalidRecordError(f"record: expected an object, got {_show(record)}")
-    call = _read(record, _CALL, without=("legs",))
-    for name, column in (("id", "call_id"), ("startTime", "start_time")):
-        if column not in call:
-            raise InvalidRecordError(f"{name}: missing; a call-log record cannot be keyed without it")
-    call["account_id"] = _account_in(record.get("uri")) or account_id
-    if call["account_id"] is None:
-        raise InvalidRecordError("uri: names no account, and neither does the page; expected /account/{id}/ in it")
-    call["extracted_at"] = extracted_at
-    legs = [_leg(leg, index, call) for index, leg in enumerate(_leg_list(record))]
-    recordings = _recordings(call, legs)
-    for row in (call, *legs):
-        if row.get("recording_id") is not None:
-            row["recording_seen_at"] = extracted_at
-        for column in [name for name in row if name.startswith(_RECORDING)]:
-            del row[column]
-    return call, legs, recordings
+    columns = read_page(body)
+    if columns is not None and (usual := _named(*columns)) is not None:
+        return _rows(*usual, extracted_at, rejected=[])
+    return _parse_one_by_one(_page_of(body), extracted_at)
 
 
-def _leg_list(record: Mapping[str, Any]) -> list[Any]:
-    legs = record.get("legs")
-    if legs is None:
-        return []
-    if not isinstance(legs, list):
-        raise InvalidRecordError(f"legs: expected a list, got {_show(legs)}")
-    return legs
+def _named(calls: Columns, legs: Columns) -> tuple[Columns, Columns] | None:
+    """The columns with the account of each record; None where a record lacks what it must have."""
+    accounts = pc.struct_field(pc.extract_regex(calls.pop("uri"), _ACCOUNT_IN_URI.pattern), "account")
+    if accounts.null_count or any(calls[name].null_count for name in ("call_id", "start_time")):
+        return None
+    legs[_RECORD] = legs.pop("parent")
+    return calls | {"account_id": accounts, _RECORD: pa.array(np.arange(len(accounts)))}, legs
 
 
-def _leg(leg: Any, index: int, call: Row) -> Row:
-    path = f"legs[{index}]"
-    if not isinstance(leg, dict):
-        raise InvalidRecordError(f"{path}: expected an object, got {_show(leg)}")
-    row = _read(leg, _LEG, path=f"{path}.")
-    row.update(
-        account_id=call["account_id"],
-        call_id=call["call_id"],
-        leg_index=index,
-        call_start_time=call["start_time"],
-        last_modified_time=call.get("last_modified_time"),
-        extracted_at=call["extracted_at"],
-    )
-    return row
-
-
-def _recordings(call: Row, legs: list[Row]) -> list[Row]:
-    """One row a recording id, from the earliest leg that carries it, else from the record.
-
-    The record, its master leg and further legs repeat one recording; legs also carry recordings of their own
-    (https://developers.ringcentral.com/guide/voice/call-log/details). A leg says best when its recording began.
-    """
-    rows: dict[str, Row] = {}
-    by_start = sorted(legs, key=lambda leg: leg.get("start_time") or call["start_time"])
-    for carrier in (*by_start, call):
-        recording_id = carrier.get("recording_id")
-        if recording_id is None or recording_id in rows:
-            continue
-        session_id = call.get("session_id")
-        rows[recording_id] = {
-            "provider": PROVIDER,
-            "account_id": call["account_id"],
-            "recording_id": recording_id,
-            "telephony_session_id": carrier.get("telephony_session_id")
-            or call.get("telephony_session_id")
-            or session_id
-            or recording_id,
-            "session_id": session_id,
-            "call_id": call["call_id"],
-            "leg_index": carrier.get("leg_index"),
-            "type": carrier.get(f"{_RECORDING}type"),
-            "start_time": carrier.get("start_time") or call["start_time"],
-            "uri": carrier.get(f"{_RECORDING}uri"),
-            "content_uri": carrier.get(f"{_RECORDING}content_uri"),
-            "status": "pending",
-            "attempts": 0,
-            "extracted_at": call["extracted_at"],
-        }
-    return list(rows.values())
-
-
-def _read(source: Mapping[str, Any], tree: _Tree, *, path: str = "", without: tuple[str, ...] = ()) -> Row:
-    row: Row = {}
-    extra = _take(source, tree, row, path, without)
-    seconds = row.pop(_SECONDS, None)
-    if seconds is not None:
-        row.setdefault("duration_ms", seconds * 1000)
-    # In ASCII: JSON may hold half of a surrogate pair, which no column can.
-    row["extra"] = json.dumps(extra, separators=(",", ":")) if extra else None
-    return row
-
-
-def _take(source: Mapping[str, Any], tree: _Tree, row: Row, path: str, without: tuple[str, ...] = ()) -> Row:
-    """Moves what has a column into `row` and returns the rest, nested as it was."""
-    extra: Row = {}
-    for name, value in source.items():
-        known = tree.get(name)
-        if name in without or value is None:
-            continue
-        if known is None:
-            extra[name] = value
-        elif isinstance(known, tuple):
-            column, convert = known
-            try:
-                row[column] = convert(value)
-            except InvalidRecordError as error:
-                raise InvalidRecordError(f"{path}{name}: {error}") from None
-        elif isinstance(value, dict):
-            if rest := _take(value, known, row, f"{path}{name}."):
-                extra[name] = rest
-        else:
-            raise InvalidRecordError(f"{path}{name}: expected an object, got {_show(value)}")
-    return extra
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise InvalidRecordError(f"expected text, got {_show(value)}")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise InvalidRecordError(f"expected text in Unicode, got half of a surrogate pair: {value!a}") from None
-    return value
-
-
-def _identifier(value: Any) -> str:
-    # The same id is an integer in `extension.id` and text in `from.extensionId`.
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return _text(value)
-
-
-def _path_identifier(value: Any) -> str:
-    identifier = _identifier(value)
-    if not _PATH_IDENTIFIER.fullmatch(identifier):
-        raise InvalidRecordError(f"expected an id of letters, digits, '-' and '_', got {_show(value)}")
-    return identifier
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidRecordError(f"expected a whole number, got {_show(value)}")
-    return _bounded(value)
-
-
-def _decimal(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidRecordError(f"expected a number, got {_show(value)}")
-    return float(_bounded(value))
-
-
-def _bounded(value: _Number) -> _Number:
-    if abs(value) > 2**53:
-        raise InvalidRecordError(f"expected a number within ±2^53, got {_show(value)}")
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidRecordError(f"expected true or false, got {_show(value)}")
-    return value
-
-
-def _time(value: Any) -> datetime:
-    wrong = InvalidRecordError(f"expected an ISO 8601 time with its zone, got {_show(value)}")
+def _page_of(body: bytes) -> dict[str, Any]:
     try:
-        time = datetime.fromisoformat(_text(value))
-        if time.tzinfo is None:
-            raise wrong
-        return time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise wrong from None
+        page = json.loads(body)
+    except (ValueError, RecursionError):
+        page = None
+    if not isinstance(page, dict) or not isinstance(page.get("records"), list):
+        raise ValueError("expected a JSON object with a list `records`")
+    return page
+
+
+def _parse_one_by_one(page: dict[str, Any], extracted_at: datetime) -> ParsedRecords:
+    records, account_of_page = page["records"], account_id_of(page)
+    reasons: dict[int, str] = {}
+    calls: list[Row] = []
+    legs: list[Row] = []
+    call_numbers: list[int] = []
+    leg_numbers: list[int] = []
+    accounts: list[str] = []
+    for number, record in enumerate(records):
+        try:
+            account, call, legs_of_call = _take_record(record, account_of_page)
+        except InvalidRecordError as error:
+            reasons[number] = str(error)
+            continue
+        accounts.append(account)
+        calls.append(call)
+        legs += legs_of_call
+        call_numbers.append(number)
+        leg_numbers += [number] * len(legs_of_call)
+
+    call_columns, wrong_calls = CALL.to_columns(calls)
+    leg_columns, wrong_legs = LEG.to_columns(legs)
+    leg_index = _places_in_runs(np.array(leg_numbers, dtype=np.int64))
+    for row, reason in wrong_calls.items():
+        reasons.setdefault(call_numbers[row], reason)
+    for row, reason in wrong_legs.items():
+        reasons.setdefault(leg_numbers[row], f"legs[{leg_index[row]}].{reason}")
+    call_columns |= {_RECORD: pa.array(call_numbers, pa.int64()), "account_id": pa.array(accounts, pa.string())}
+    leg_columns[_RECORD] = pa.array(leg_numbers, pa.int64())
+    return _rows(
+        _without(call_columns, reasons),
+        _without(leg_columns, reasons),
+        extracted_at,
+        rejected=[RejectedRecord(reasons[number], records[number]) for number in sorted(reasons)],
+    )
+
+
+def _take_record(record: Any, account_id: str | None) -> tuple[str, Row, list[Row]]:
+    """The account of a record, its values and those of its legs, none of them checked yet."""
+    if not isinstance(record, dict):
+        raise InvalidRecordError(f"record: expected an object, got {show(record)}")
+    for name in ("id", "startTime"):
+        if record.get(name) is None:
+            raise InvalidRecordError(f"{name}: missing; a call-log record cannot be keyed without it")
+    call = CALL.take(record)
+    legs = call[-1].pop("legs", [])
+    if not isinstance(legs, list):
+        raise InvalidRecordError(f"legs: expected a list, got {show(legs)}")
+    account = _account_in(record.get("uri")) or account_id
+    if account is None:
+        raise InvalidRecordError("uri: names no account, and neither does the page; expected /account/{id}/ in it")
+    return account, call, [_take_leg(leg, index) for index, leg in enumerate(legs)]
+
+
+def _take_leg(leg: Any, index: int) -> Row:
+    if not isinstance(leg, dict):
+        raise InvalidRecordError(f"legs[{index}]: expected an object, got {show(leg)}")
+    try:
+        return LEG.take(leg)
+    except InvalidRecordError as error:
+        raise InvalidRecordError(f"legs[{index}].{error}") from None
 
 
 def _account_in(uri: Any) -> str | None:
     match = _ACCOUNT_IN_URI.search(uri) if isinstance(uri, str) else None
-    return match[1] if match else None
+    return match["account"] if match else None
 
 
-def _show(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= 80 else f"{text[:77]}…"
+def _rows(calls: Columns, legs: Columns, extracted_at: datetime, rejected: list[RejectedRecord]) -> ParsedRecords:
+    """The tables of the records whose columns these are; records and legs in their order."""
+    legs["leg_index"] = pa.array(_places_in_runs(np.asarray(legs[_RECORD])), pa.int32())
+    _complete(calls, extracted_at)
+    _complete(legs, extracted_at)
+    calls, legs = _without_lost_facts(calls, legs)
+    call_of_leg = np.searchsorted(np.asarray(calls[_RECORD]), np.asarray(legs[_RECORD]))
+    legs |= _take(calls, call_of_leg, ("account_id", "call_id", "last_modified_time"))
+    legs["call_start_time"] = calls["start_time"].take(pa.array(call_of_leg))
+    return ParsedRecords(_table(calls), _table(legs), _recordings(calls, legs, call_of_leg), rejected)
 
 
-_PATH_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-_ACCOUNT_IN_URI = re.compile(r"/account/([A-Za-z0-9]+)(?:/|$)")
-
-# Columns on their way to another row: the seconds become milliseconds, the recording a row of its own.
-_SECONDS = "duration_s"
-_RECORDING = "recording."
+def _places_in_runs(numbers: Numbers) -> Numbers:
+    """Of each leg its place in its record, by the numbers of their records: the legs of a record stand together."""
+    return np.arange(len(numbers)) - np.searchsorted(numbers, numbers)
 
 
-def _party(side: str) -> _Tree:
-    return {
-        "phoneNumber": (f"{side}_phone_number", _text),
-        "name": (f"{side}_name", _text),
-        "extensionNumber": (f"{side}_extension_number", _identifier),
-        "extensionId": (f"{side}_extension_id", _identifier),
-        "location": (f"{side}_location", _text),
-        "device": {"id": (f"{side}_device_id", _identifier)},
+def _complete(columns: Columns, extracted_at: datetime) -> None:
+    """Adds what follows from a row's own values."""
+    read_at = pa.repeat(pa.scalar(extracted_at, TIMESTAMP), len(columns[_RECORD]))
+    columns["extracted_at"] = read_at
+    columns["recording_seen_at"] = pc.if_else(columns["recording_id"].is_valid(), read_at, None)
+    columns["duration_ms"] = pc.coalesce(columns["duration_ms"], pc.multiply(columns[SECONDS], 1000))
+
+
+def _without_lost_facts(calls: Columns, legs: Columns) -> tuple[Columns, Columns]:
+    """The same rows; of deleted records without facts, only what `parse_records` says."""
+    facts = pc.or_(calls["result"].is_valid(), calls["duration_ms"].is_valid())
+    stub = pc.and_not(pc.fill_null(calls["deleted"], False), facts)
+    if not pc.any(stub).as_py():
+        return calls, legs
+    left = {name: column if name in _STUB else pc.if_else(stub, None, column) for name, column in calls.items()}
+    return left, _without(legs, calls[_RECORD].filter(stub).to_pylist())
+
+
+def _recordings(calls: Columns, legs: Columns, call_of_leg: Numbers) -> pa.Table:
+    """One row a record and recording, from the earliest leg that carries it, else from the record.
+
+    The record, its master leg and further legs repeat one recording; legs also carry recordings of their own
+    (https://developers.ringcentral.com/guide/voice/call-log/details). A leg says best when its recording began.
+    """
+    count = len(calls[_RECORD])
+    no_leg = {"leg_index": pa.nulls(count, pa.int32())}
+    carriers = {name: pa.concat_arrays([legs[name], (calls | no_leg)[name]]) for name in _CARRIER}
+    call_of = np.concatenate([call_of_leg, np.arange(count)])
+    carriers["start_time"] = pc.coalesce(carriers["start_time"], calls["start_time"].take(pa.array(call_of)))
+
+    # By record; in it the legs before the record itself, by their start, and in their order where they start together.
+    order = np.lexsort((carriers["start_time"].cast(pa.int64()), carriers["leg_index"].is_null(), call_of))
+    order = order[np.asarray(carriers["recording_id"].is_valid())[order]]
+    recording_ids = carriers["recording_id"].dictionary_encode()
+    claims = call_of * len(recording_ids.dictionary) + np.asarray(recording_ids.indices.fill_null(-1))
+    _, firsts = np.unique(claims[order], return_index=True)
+    chosen = order[np.sort(firsts)]
+
+    rows = _take(calls, call_of[chosen], ("account_id", "call_id", "session_id", "extracted_at"))
+    session_of_call = calls["telephony_session_id"].take(pa.array(call_of[chosen]))
+    rows |= _take(carriers, chosen, _CARRIER)
+    rows["telephony_session_id"] = pc.coalesce(
+        rows["telephony_session_id"], session_of_call, rows["session_id"], rows["recording_id"]
+    )
+    rows |= {name: rows.pop(f"{RECORDING}{name}") for name in ("type", "uri", "content_uri")}
+    rows |= {
+        "provider": pa.repeat(PROVIDER, len(chosen)),
+        "status": pa.repeat("pending", len(chosen)),
+        "attempts": pa.repeat(pa.scalar(0, pa.int64()), len(chosen)),
     }
+    return pa.table(rows)
 
 
-_SHARED: _Tree = {
-    "telephonySessionId": ("telephony_session_id", _path_identifier),
-    "partyId": ("party_id", _identifier),
-    "extension": {"id": ("extension_id", _identifier)},
-    "type": ("type", _text),
-    "direction": ("direction", _text),
-    "transport": ("transport", _text),
-    "action": ("action", _text),
-    "result": ("result", _text),
-    "reason": ("reason", _text),
-    "reasonDescription": ("reason_description", _text),
-    "internalType": ("internal_type", _text),
-    "startTime": ("start_time", _time),
-    "duration": (_SECONDS, _integer),
-    "durationMs": ("duration_ms", _integer),
-    "from": _party("from"),
-    "to": _party("to"),
-    "recording": {
-        "id": ("recording_id", _path_identifier),
-        "type": (f"{_RECORDING}type", _text),
-        "uri": (f"{_RECORDING}uri", _text),
-        "contentUri": (f"{_RECORDING}content_uri", _text),
-    },
-    "shortRecording": ("short_recording", _flag),
-    "delegate": {"id": ("delegate_id", _identifier), "name": ("delegate_name", _text)},
-    "transferTarget": {"telephonySessionId": ("transfer_target_session_id", _text)},
-    "transferee": {"telephonySessionId": ("transferee_session_id", _text)},
-    "billing": {"costIncluded": ("cost_included", _decimal), "costPurchased": ("cost_purchased", _decimal)},
-}
-_CALL: _Tree = {
-    **_SHARED,
-    "id": ("call_id", _identifier),
-    "sessionId": ("session_id", _path_identifier),
-    "deleted": ("deleted", _flag),
-    "lastModifiedTime": ("last_modified_time", _time),
-}
-_LEG: _Tree = {
-    **_SHARED,
-    "master": ("master", _flag),
-    "legType": ("leg_type", _text),
-}
+def _take(columns: Columns, rows: Numbers, names: Sequence[str]) -> Columns:
+    return {name: columns[name].take(pa.array(rows)) for name in names}
+
+
+def _without(columns: Columns, numbers: Collection[int]) -> Columns:
+    if not numbers:
+        return columns
+    stays = pa.array(~np.isin(columns[_RECORD], list(numbers)))
+    return {name: column.filter(stays) for name, column in columns.items()}
+
+
+def _table(columns: Columns) -> pa.Table:
+    """What of the columns belongs to the rows' own table: the rest was on its way to another one."""
+    return pa.table(
+        {
+            name: column
+            for name, column in columns.items()
+            if name not in (_RECORD, SECONDS) and not name.startswith(RECORDING)
+        }
+    )
+
+
+_CARRIER = (
+    "recording_id",
+    "telephony_session_id",
+    "leg_index",
+    "start_time",
+    f"{RECORDING}type",
+    f"{RECORDING}uri",
+    f"{RECORDING}content_uri",
+)
