@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where this is set, every start of Python compiles all of Airflow anew, which takes longer than the work itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev demo up test lint docs lock clean
+.PHONY: help install install-dev demo up test lint docs lock bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -66,6 +66,15 @@ docs: install-dev ## write the generated documents anew
 lock: install-dev ## requirements*.in → requirements*.txt, with hashes
 	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 requirements.in -o requirements.txt
 	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 bench/requirements.in -o bench/requirements.txt
+
+$(VENV)-bench/.installed: bench/requirements.txt | $(VENV)/.uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-bench
+	$(BIN)/uv pip install --quiet --python $(VENV)-bench/bin/python --require-hashes -r bench/requirements.txt
+	@touch $@
+
+bench: install-dev $(VENV)-bench/.installed ## Voxlake beside what one would take instead, side by side (half an hour)
+	@for bench in upsert land extract; do echo; python -m bench.$$bench || exit 1; done
 
 clean: ## remove what the targets made (never a lake of yours)
-	rm -rf $(VENV) .demo .airflow .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf $(VENV) $(VENV)-bench .bench .demo .airflow .pytest_cache .mypy_cache .ruff_cache .coverage*

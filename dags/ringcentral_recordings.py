@@ -25,17 +25,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from airflow.sdk import CronDataIntervalTimetable, Param, TriggerRule, dag, get_current_context, task, task_group
+from airflow.sdk import CronDataIntervalTimetable, dag, get_current_context, task
 
-from voxlake.airflow.retries import ArchiveRetryPolicy
-
-# [core] max_map_length: a longer list fails the task that returns it.
-MAX_MAPPED = 1024
-
-SESSION_IDS = "{{ task.op_kwargs['sessions'] | map(attribute='telephony_session_id') | join(', ') | truncate(200) }}"
+from voxlake.airflow.wiring import CALL_LOG, DEFAULT_ARGS, MAX_MAPPED, WINDOW_PARAMS, archive_sessions
 
 
 @dag(
@@ -44,71 +39,26 @@ SESSION_IDS = "{{ task.op_kwargs['sessions'] | map(attribute='telephony_session_
     catchup=False,
     doc_md=__doc__,
     tags=["ringcentral"],
-    params={
-        "start": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            title="Start",
-            description="First moment to archive; for runs by hand (others have their interval).",
-        ),
-        "end": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            title="End",
-            description="Where to stop: calls that start before this moment are archived.",
-        ),
-    },
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(minutes=2),
-        "retry_exponential_backoff": True,
-        "retry_policy": ArchiveRetryPolicy(),
-    },
+    params=WINDOW_PARAMS,
+    default_args=DEFAULT_ARGS,
 )
 def ringcentral_recordings() -> None:
     """Wiring only; what each task does stands in `voxlake.airflow.steps`."""
 
-    @task(pool="ringcentral_api")
+    @task(pool="ringcentral_api", inlets=[CALL_LOG])
     def extract() -> list[str]:
         from voxlake.airflow import steps
 
         return steps.extract(get_current_context())
 
-    @task
+    @task(inlets=[CALL_LOG], outlets=[CALL_LOG])
     def land(raw_folders: list[str]) -> list[list[dict[str, Any]]]:
         from voxlake.airflow import steps
 
-        return steps.land(raw_folders, MAX_MAPPED)
+        return steps.land(raw_folders, MAX_MAPPED, get_current_context())
 
-    @task(pool="ringcentral_media", map_index_template=SESSION_IDS)
-    def download(sessions: list[dict[str, Any]]) -> None:
-        from voxlake.airflow import steps
-
-        steps.download(sessions, get_current_context())
-
-    # What could be downloaded is merged, also where a recording of the session failed.
-    @task(pool="audio", map_index_template=SESSION_IDS, trigger_rule=TriggerRule.ALL_DONE)
-    def merge(sessions: list[dict[str, Any]]) -> list[str]:
-        from voxlake.airflow import steps
-
-        return steps.merge(sessions, get_current_context())
-
-    @task_group
-    def session(sessions: list[dict[str, Any]]) -> None:
-        # By keyword: the template above looks there.
-        download(sessions=sessions) >> merge(sessions=sessions)
-
-    # The one leaf: it ends the run failed if anything before it did.
-    @task(trigger_rule=TriggerRule.ALL_DONE)
-    def publish(batches: list[list[dict[str, Any]]]) -> None:
-        from voxlake.airflow import steps
-
-        steps.publish(batches, get_current_context())
-
-    batches = land(extract())
-    session.expand(sessions=batches) >> publish(batches)
+    # Its publish is the one leaf: it ends the run failed if anything before it did.
+    archive_sessions(land(extract()))
 
 
 ringcentral_recordings()

@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +21,7 @@ import requests
 PROJECT = Path(__file__).resolve().parents[1]
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
+TRIES = 10
 # Standard input is a pipe that this program holds open. It ends with this program even when that is killed and can end
 # nothing itself; then the shell's subprocess ends the whole group.
 _STANDALONE = f"""
@@ -130,6 +133,45 @@ class AirflowStandalone:
                 f"airflow {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
             )
         return done.stdout
+
+    def backfill(self, dag_id: str, first: datetime, last: datetime, max_active_runs: int, *options: str) -> str:
+        """Creates a backfill of the runs whose intervals begin from `first` to `last`; returns the command.
+
+        Before Airflow is started: SQLite refuses a transaction that read before another process wrote, so that a
+        backfill created beside a busy scheduler may end with "database is locked".
+        """
+        command = [
+            "backfill",
+            "create",
+            "--dag-id",
+            dag_id,
+            "--from-date",
+            first.isoformat(),
+            "--to-date",
+            last.isoformat(),
+        ]
+        command += ["--max-active-runs", str(max_active_runs), *options]
+        self.cli(*command)
+        return f"airflow {' '.join(command)}"
+
+    def unpause(self, dag_id: str) -> None:
+        """Lets the runs of a DAG start that is paused."""
+        # SQLite may refuse it beside a scheduler that writes at the same moment.
+        for attempt in range(TRIES):
+            reply = requests.patch(f"{self.url}/api/v2/dags/{dag_id}", json={"is_paused": False}, timeout=30)
+            if reply.status_code < 500 or attempt == TRIES - 1:
+                reply.raise_for_status()
+                return
+            time.sleep(1)
+
+    def run_states(self, dag_id: str) -> Counter[str]:
+        """How many runs of a DAG are in each state."""
+        states: Counter[str] = Counter()
+        while True:
+            page = self.get(f"/dags/{dag_id}/dagRuns", limit=100, offset=states.total())
+            states.update(run["state"] for run in page["dag_runs"])
+            if states.total() >= page["total_entries"]:
+                return states
 
     def get(self, path: str, **params: Any) -> Any:
         """What the REST API answers to a GET of `/api/v2` + path."""

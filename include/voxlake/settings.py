@@ -6,6 +6,7 @@ import os
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,12 +52,48 @@ class Settings(BaseSettings):
             "but only after its end: longer than the longest calls. ISO 8601, such as `PT4H`. Default: 4 hours."
         ),
     )
+    call_log_read: Literal["windows", "modifications"] = Field(
+        default="windows",
+        description=(
+            "How scheduled runs read the call log: `windows` reads by start time, with the overlap; `modifications` "
+            "asks for what changed since the run before (`call-log-extract-sync`, documented but not proven with real "
+            "accounts) and goes back to windows where that is refused. Default: `windows`."
+        ),
+    )
     recording_wait: timedelta = Field(
         default=timedelta(hours=1),
         description=(
             "How long after its start a recording that the media host does not have (404) is waited for by its run; "
             "then it is `unavailable`, but every run that reads its call within a day looks once more. "
             "ISO 8601, such as `PT1H`. Default: 1 hour."
+        ),
+    )
+    recording_retention: timedelta = Field(
+        default=timedelta(days=90),
+        description=(
+            "How long after its start RingCentral keeps a recording: what comes nearest to it is fetched first, and "
+            "what is past it is not waited for. ISO 8601, such as `P90D`. Default: 90 days."
+        ),
+    )
+    recording_limit: int = Field(
+        default=100_000,
+        gt=0,
+        description="How many recordings RingCentral keeps for an account; it deletes the oldest. Default: 100000.",
+    )
+    reconcile_days: int = Field(
+        default=3,
+        gt=0,
+        description=(
+            "How many days the nightly `ringcentral_reconcile` reads again; hours in which no scheduler ran are made "
+            "up as long as they lie in these days. Default: 3."
+        ),
+    )
+    reconcile_missing_allowed: int = Field(
+        default=0,
+        ge=0,
+        description=(
+            "How many calls, recordings and sessions may be missing before `ringcentral_reconcile` fails its run. "
+            "What the provider itself has no more does not count. Default: 0."
         ),
     )
 

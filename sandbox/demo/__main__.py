@@ -1,4 +1,4 @@
-"""Backfills two days from the sandbox into a lake of its own, and shows what an analyst finds there."""
+"""Backfills two days from the sandbox into a lake of its own, reconciles them, and shows what is found there."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from sandbox.ringcentral import CallMix, QuotaLimit, SandboxConfig, run_sandbox
 
 # Of how many hourly runs the progress is told.
 PROGRESS_STEP = 4
-DAG_ID = "ringcentral_recordings"
+ARCHIVE, RECONCILE = "ringcentral_recordings", "ringcentral_reconcile"
 # Ten requests a second instead of RingCentral's ten a minute, so that the demo shows the pipeline and not the waiting.
 SANDBOX = SandboxConfig(
-    mix=CallMix(calls_per_day=40),
+    mix=CallMix(calls_per_day=40, conversation_share=0.3, repeated_record_share=0.2),
     audio_format="mixed",
     quotas={"heavy": QuotaLimit(600), "auth": QuotaLimit(5)},
 )
@@ -51,58 +51,57 @@ def main() -> int:
         _say(started, f"sandbox at {sandbox.platform_url}; making Airflow's database …")
         airflow = AirflowStandalone(folder / "airflow", environment)
         airflow.prepare()
-        # Before the scheduler runs: SQLite refuses a transaction that read before another process wrote, so that a
-        # backfill created beside a busy scheduler may end with "database is locked".
-        _backfill(airflow, days, started)
+        runs = 3 * (os.cpu_count() or 1)
+        _say(started, airflow.backfill(ARCHIVE, days[0], days[1] - timedelta(hours=1), runs))
+        # It compares when the hours are archived; until then its DAG is paused, and so are its runs.
+        airflow.cli("dags", "pause", RECONCILE, "--yes")
+        _say(started, airflow.backfill(RECONCILE, days[0], days[1] - timedelta(days=1), runs))
         _say(started, "starting Airflow (scheduler with LocalExecutor, DAG processor, triggerer, API server) …")
         with airflow:
             _say(started, f"Airflow at {airflow.url}")
-            states = _watch(airflow, folder / "lake", started)
+            states = _watch(airflow, ARCHIVE, folder / "lake", started)
+            _say(started, "comparing the archive with the source, day by day …")
+            airflow.unpause(RECONCILE)
+            states += _watch(airflow, RECONCILE, folder / "lake", started)
         done_requests = sandbox.requests
     _say(started, "Airflow and the sandbox are stopped")
     if states["failed"]:
-        print(f"{states['failed']} hourly runs failed; the logs of their tasks lie in {folder / 'airflow' / 'logs'}")
+        print(f"{states['failed']} runs failed; the logs of their tasks lie in {folder / 'airflow' / 'logs'}")
         return 1
     return 0 if print_report(folder / "lake", done_requests, days) else 1
 
 
 def _days(folder: Path) -> tuple[datetime, datetime]:
-    """The two whole days before the first demo in this folder, so that the next one finds them done."""
+    """The two whole days before the first demo in this folder, so that the next one finds them done.
+
+    They ended four hours before at least: `ringcentral_reconcile` would wait for that.
+    """
     remembered = folder / "days.json"
     if not remembered.exists():
-        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = (datetime.now(UTC) - timedelta(hours=4)).replace(hour=0, minute=0, second=0, microsecond=0)
         folder.mkdir(parents=True, exist_ok=True)
         remembered.write_text(json.dumps([(today - timedelta(days=2)).isoformat(), today.isoformat()]))
     start, end = json.loads(remembered.read_text())
     return datetime.fromisoformat(start), datetime.fromisoformat(end)
 
 
-def _backfill(airflow: AirflowStandalone, days: tuple[datetime, datetime], started: float) -> None:
-    last_hour = days[1] - timedelta(hours=1)
-    arguments = ["--dag-id", DAG_ID, "--from-date", days[0].isoformat(), "--to-date", last_hour.isoformat()]
-    arguments += ["--max-active-runs", str(3 * (os.cpu_count() or 1))]
-    _say(started, f"airflow backfill create {' '.join(arguments)}")
-    airflow.cli("backfill", "create", *arguments)
-
-
-def _watch(airflow: AirflowStandalone, lake: Path, started: float) -> Counter[str]:
+def _watch(airflow: AirflowStandalone, dag_id: str, lake: Path, started: float) -> Counter[str]:
     """Shows the progress of the runs until all have ended; their states."""
     shown = -1
     while True:
-        runs = airflow.get(f"/dags/{DAG_ID}/dagRuns", limit=100)["dag_runs"]
-        states = Counter(run["state"] for run in runs)
+        states = airflow.run_states(dag_id)
         ended = states["success"] + states["failed"]
-        if ended >= shown + PROGRESS_STEP or ended == len(runs):
+        if ended >= shown + PROGRESS_STEP or ended == states.total():
             recordings, sessions = (
                 len(list((lake / "audio").glob(f"{kind}/*/*/*"))) for kind in ("recordings", "sessions")
             )
             _say(
                 started,
-                f"{ended} of {len(runs)} hourly runs done, {states['failed']} failed; "
+                f"{ended} of {states.total()} runs of {dag_id} done, {states['failed']} failed; "
                 f"the lake has {recordings} recordings and {sessions} merged sessions",
             )
             shown = ended
-        if runs and ended == len(runs):
+        if ended and ended == states.total():
             return states
         time.sleep(1)
 

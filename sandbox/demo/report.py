@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,12 @@ select date, direction, count(*) as calls, count(recording_id) as recorded,
        round(100.0 * count(*) filter (result = 'Missed') / count(*), 1) as missed_percent
 from read_parquet('{lake}/tables/calls/**/*.parquet', hive_partitioning = true)
 group by all order by all"""
+
+_RECONCILED = """
+select day::date as day, calls_in_source, calls_in_lake, recordings_claimed as claimed, recordings_downloaded as held,
+       recordings_unavailable as unavailable, sessions_complete as complete, sessions_partial as partial,
+       round((recordings_bytes + sessions_bytes) / 1e6, 1) as megabytes
+from read_parquet('{lake}/tables/reconciliation/**/*.parquet') order by day"""
 
 _ARCHIVED = """
 with calls as (from read_parquet('{lake}/tables/calls/**/*.parquet')),
@@ -62,7 +69,9 @@ def print_report(lake: Path, requests: Sequence[RequestEntry], days: tuple[datet
     print(_query(lake, _ARCHIVED))
     print(f"\nAn analyst asks DuckDB:\n{ANALYST_QUERY.format(lake=lake)}\n")
     print(_query(lake, ANALYST_QUERY))
-    problems = _problems(lake)
+    print("\nringcentral_reconcile compared it with the source:\n")
+    print(_query(lake, _RECONCILED))
+    problems = _problems(lake) + _fetched_twice(requests)
     for problem in problems:
         print(f"NOT AS IT MUST BE: {problem}")
     example = duckdb.sql(
@@ -83,6 +92,11 @@ def _print_requests(requests: Sequence[RequestEntry]) -> None:
     print(f"\nRequests to the provider: {pages} call-log pages, {downloads} recordings, {refused} refused with 429.")
     if downloads == 0:
         print("Everything was in the lake already: no recording was downloaded again.")
+
+
+def _fetched_twice(requests: Sequence[RequestEntry]) -> list[str]:
+    fetched = Counter(entry.path for entry in requests if entry.path.endswith("/content") and entry.status == 200)
+    return [f"{path} was downloaded {times} times" for path, times in fetched.items() if times > 1]
 
 
 def _problems(lake: Path) -> list[str]:

@@ -27,6 +27,7 @@ QUOTAS: dict[Group, QuotaLimit] = {"heavy": QuotaLimit(6000), "auth": QuotaLimit
 CONTEXT: dict[str, Any] = {
     "params": {"start": START.isoformat(), "end": NOON.isoformat()},
     "run_id": "manual__1",
+    "dag_run": SimpleNamespace(run_type="manual"),
     "ti": SimpleNamespace(try_number=1),
 }
 
@@ -42,7 +43,7 @@ def ringcentral(start_sandbox: StartSandbox, connect: Connect) -> Sandbox:
 @pytest.fixture
 def sessions(ringcentral: Sandbox) -> list[dict[str, Any]]:
     """The sessions that `land` plans, in the order they began."""
-    planned = [session for batch in steps.land(steps.extract(CONTEXT), 1024) for session in batch]
+    planned = [session for batch in steps.land(steps.extract(CONTEXT), 1024, CONTEXT) for session in batch]
     assert len(planned) >= 3
     return planned
 
@@ -60,7 +61,7 @@ def test_the_steps_hand_each_other_what_archives_the_window(ringcentral: Sandbox
     truth = ringcentral.truth(START, NOON)
     wanted = {session.telephony_session_id for session in truth.sessions if session.recordings}
 
-    batches = steps.land(steps.extract(CONTEXT), max_batches=2)
+    batches = steps.land(steps.extract(CONTEXT), 2, CONTEXT)
     for batch in batches:
         steps.download(batch, CONTEXT)
     merged = [path for batch in batches for path in steps.merge(batch, CONTEXT)]
@@ -70,7 +71,7 @@ def test_the_steps_hand_each_other_what_archives_the_window(ringcentral: Sandbox
     assert {Path(path).stem for path in merged} == wanted
     assert all((tmp_path / "lake" / path).is_file() for path in merged)
     assert held(tmp_path / "lake") == {recording.id for recording in truth.recordings}
-    assert steps.land(steps.extract(CONTEXT), max_batches=2) == [], "nothing is left to do"
+    assert steps.land(steps.extract(CONTEXT), 2, CONTEXT) == [], "nothing is left to do"
 
 
 def test_a_session_that_fails_does_not_hold_back_the_next(
@@ -118,7 +119,7 @@ def test_a_used_up_quota_stops_the_batch_at_once(start_sandbox: StartSandbox, co
     # One for the call log, one for the first recording.
     sandbox = start_sandbox(SandboxConfig(now=NOON, mix=MIX, quotas={"heavy": QuotaLimit(2), "auth": QuotaLimit(50)}))
     connect(sandbox.connection())
-    [sessions] = steps.land(steps.extract(CONTEXT), max_batches=1)
+    [sessions] = steps.land(steps.extract(CONTEXT), 1, CONTEXT)
 
     with pytest.raises(AirflowRescheduleException):
         steps.download(sessions, CONTEXT)
@@ -148,7 +149,7 @@ def test_recordings_that_may_not_be_read_stop_the_batch_at_once(start_sandbox: S
     scopes = ("ReadAccounts", "ReadCallLog")
     sandbox = start_sandbox(SandboxConfig(now=NOON, mix=MIX, quotas=QUOTAS, app_scopes=scopes))
     connect(sandbox.connection())
-    [sessions] = steps.land(steps.extract(CONTEXT), max_batches=1)
+    [sessions] = steps.land(steps.extract(CONTEXT), 1, CONTEXT)
 
     with pytest.raises(AirflowFailException, match=r"^Connection ringcentral_default: .* ReadCallRecording is missing"):
         steps.download(sessions, CONTEXT)
@@ -192,13 +193,13 @@ def test_a_call_that_ends_after_its_hour_is_archived_by_a_later_run(
     sandbox = start_sandbox(SandboxConfig(now=NOON, mix=CallMix(calls_per_day=4000), quotas=QUOTAS))
     connect(sandbox.connection())
     hour = timedelta(hours=1)
-    steps.land(steps.extract(scheduled(NOON - hour, NOON)), max_batches=1)
+    steps.land(steps.extract(scheduled(NOON - hour, NOON)), 1, CONTEXT)
     first = calls_in(tmp_path / "lake")
     # As late as a run that is cleared once an outage is over.
     sandbox.clock.advance(timedelta(hours=9).total_seconds())
     late = {call.id for call in sandbox.truth(NOON - hour, NOON).calls} - first
     assert late, "a sandbox without a call that crosses the hour proves nothing"
-    steps.land(steps.extract(scheduled(NOON, NOON + hour)), max_batches=1)
+    steps.land(steps.extract(scheduled(NOON, NOON + hour)), 1, CONTEXT)
 
     assert first | {call.id for call in sandbox.truth(NOON - hour, NOON + hour).calls} <= calls_in(tmp_path / "lake")
 
@@ -212,6 +213,7 @@ def test_a_recording_that_is_not_there_yet_gives_the_slot_back_and_holds_back_no
 ) -> None:
     now = datetime.now(UTC)
     monkeypatch.setenv("VOXLAKE_RECORDING_WAIT", f"PT{(now - START).total_seconds() + 3600:.0f}S")
+    monkeypatch.setenv("VOXLAKE_RECORDING_RETENTION", "P3650D")
     get_settings.cache_clear()
     [not_there, *_] = recordings_of(sessions[0])
     ringcentral.faults.add(Fault("content", "not_found", id=not_there, times=1))

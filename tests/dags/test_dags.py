@@ -12,7 +12,10 @@ from airflow.dag_processing.dagbag import DagBag
 PROJECT = Path(__file__).resolve().parents[2]
 
 # Every DAG by its file: one that nobody lists here is one that nobody meant to ship.
-DAGS = {"ringcentral_recordings.py": "ringcentral_recordings"}
+DAGS = {
+    "ringcentral_recordings.py": "ringcentral_recordings",
+    "ringcentral_reconcile.py": "ringcentral_reconcile",
+}
 
 HEAVY = ("pyarrow", "pandas", "numpy", "av", "boto3", "duckdb", "cryptography")
 
@@ -59,24 +62,43 @@ def test_a_dag_documents_itself_and_begins_with_what_to_do_when_it_fails(dags: d
         assert f"`{task_id}`" in card
 
 
-def test_recordings_run_by_data_interval_and_never_catch_up_by_themselves(dags: dict[str, Any]) -> None:
-    dag = dags["ringcentral_recordings"]
+@pytest.mark.parametrize(
+    ("dag_id", "cron"), [("ringcentral_recordings", "0 * * * *"), ("ringcentral_reconcile", "0 0 * * *")]
+)
+def test_it_runs_by_data_interval_and_never_catches_up_by_itself(dags: dict[str, Any], dag_id: str, cron: str) -> None:
+    dag = dags[dag_id]
     assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"
-    assert (dag.timetable.expression, str(dag.timetable.timezone)) == ("0 * * * *", "UTC")
+    assert (dag.timetable.expression, str(dag.timetable.timezone)) == (cron, "UTC")
     assert dag.catchup is False
     assert {task.retries for task in dag.tasks} == {3}
     assert {type(task.retry_policy).__name__ for task in dag.tasks} == {"ArchiveRetryPolicy"}
 
 
-def test_media_and_audio_work_waits_in_pools_of_its_own(dags: dict[str, Any]) -> None:
-    pools = {task.task_id: task.pool for task in dags["ringcentral_recordings"].tasks}
-    assert pools == {
-        "extract": "ringcentral_api",
-        "land": "default_pool",
-        "session.download": "ringcentral_media",
-        "session.merge": "audio",
-        "publish": "default_pool",
-    }
+ARCHIVING = {
+    "extract": "ringcentral_api",
+    "land": "default_pool",
+    "session.download": "ringcentral_media",
+    "session.merge": "audio",
+    "publish": "default_pool",
+}
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "pools"),
+    [("ringcentral_recordings", ARCHIVING), ("ringcentral_reconcile", {**ARCHIVING, "compare": "default_pool"})],
+)
+def test_media_and_audio_work_waits_in_pools_of_its_own(
+    dags: dict[str, Any], dag_id: str, pools: dict[str, str]
+) -> None:
+    assert {task.task_id: task.pool for task in dags[dag_id].tasks} == pools
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "last"), [("ringcentral_recordings", "publish"), ("ringcentral_reconcile", "compare")]
+)
+def test_one_task_in_the_end_says_whether_the_run_failed(dags: dict[str, Any], dag_id: str, last: str) -> None:
+    assert [task.task_id for task in dags[dag_id].leaves] == [last]
+    assert dags[dag_id].get_task(last).trigger_rule == "all_done"
 
 
 @pytest.mark.parametrize("file", DAGS)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from end_to_end.conftest import CONFIG, Run, RunDag, rows
-from end_to_end.listening import decoded_ms
+from end_to_end.truth import assert_lake_holds_the_truth, downloads
 
 from sandbox.ringcentral import Fault, Sandbox, SandboxConfig
 from voxlake.lake.schemas import CALLS, RECORDINGS, SESSIONS
@@ -20,40 +20,13 @@ WINDOW = {"start": START.isoformat(), "end": END.isoformat()}
 StartSandbox = Callable[[SandboxConfig], Sandbox]
 
 
-def downloads(sandbox: Sandbox) -> list[str]:
-    return [entry.path for entry in sandbox.requests if entry.path.endswith("/content") and entry.status == 200]
-
-
-def assert_lake_holds_the_truth(lake: Storage, sandbox: Sandbox) -> None:
-    truth = sandbox.truth(START, END)
-    assert truth.recordings, "a sandbox without recordings proves nothing"
-    assert {row["call_id"] for row in rows(lake, CALLS, START, END)} == {call.id for call in truth.calls}
-    recordings = {row["recording_id"]: row for row in rows(lake, RECORDINGS, START, END)}
-    assert set(recordings) == {recording.id for recording in truth.recordings}
-    assert {row["status"] for row in recordings.values()} == {"downloaded"}
-    sessions = {row["telephony_session_id"]: row for row in rows(lake, SESSIONS, START, END)}
-    expected = {
-        session.telephony_session_id: [recording.id for recording in session.recordings]
-        for session in truth.sessions
-        if session.recordings
-    }
-    assert {session: row["recording_ids"] for session, row in sessions.items()} == expected
-    assert {row["status"] for row in sessions.values()} == {"complete"}
-    for row in sessions.values():
-        parts = [recordings[recording_id] for recording_id in row["recording_ids"]]
-        with lake.local_copy(row["audio_path"]) as file:
-            # A frame of 16 kHz MP3 is 36 ms; a merged file is off by half of one at most, whatever its length.
-            assert decoded_ms(file) == pytest.approx(sum(part["duration_ms"] for part in parts), abs=20)
-        assert [chapter["recording_id"] for chapter in row["chapters"]] == row["recording_ids"]
-
-
 def test_a_run_by_hand_archives_its_window_and_a_second_downloads_nothing(
     start_sandbox: StartSandbox, run_dag: RunDag, lake: Storage
 ) -> None:
     sandbox = start_sandbox(CONFIG)
     first = run_dag(sandbox, **WINDOW)
     assert first.state == "success"
-    assert_lake_holds_the_truth(lake, sandbox)
+    assert_lake_holds_the_truth(lake, sandbox, START, END)
     truth = sandbox.truth(START, END)
     assert len(downloads(sandbox)) == len(truth.recordings)
     assert_mapped_instances_are_named_after_their_session(first, sandbox)
@@ -62,7 +35,7 @@ def test_a_run_by_hand_archives_its_window_and_a_second_downloads_nothing(
     assert second.state == "success"
     assert second.states("session.download") == ["skipped"]
     assert len(downloads(sandbox)) == len(truth.recordings)
-    assert_lake_holds_the_truth(lake, sandbox)
+    assert_lake_holds_the_truth(lake, sandbox, START, END)
 
 
 def assert_mapped_instances_are_named_after_their_session(run: Run, sandbox: Sandbox) -> None:
@@ -103,7 +76,7 @@ def test_one_session_that_fails_does_not_hold_back_the_others_and_the_run_says_w
     again = run_dag(sandbox, **WINDOW)
     assert again.state == "success"
     assert again.states("session.download") == ["success"]
-    assert_lake_holds_the_truth(lake, sandbox)
+    assert_lake_holds_the_truth(lake, sandbox, START, END)
     assert len(downloads(sandbox)) == len(set(downloads(sandbox))) + 4, "the HTML was answered to each of four tries"
 
 
@@ -151,7 +124,7 @@ def test_a_run_without_a_window_says_what_to_do(
     start_sandbox: StartSandbox, run_dag: RunDag, capfd: pytest.CaptureFixture[str], params: dict[str, str], told: str
 ) -> None:
     sandbox = start_sandbox(CONFIG)
-    run = run_dag(sandbox, interval=False, **params)
+    run = run_dag(sandbox, **params)
     assert run.state == "failed"
     assert run.states("extract") == ["failed"]
     assert run.tasks["extract", -1].try_number == 1

@@ -23,9 +23,10 @@ class ArchiveRetryPolicy(RetryPolicy):
         """See `RetryPolicy.evaluate`."""
         # Runs in the task's process, which has imported all this by the time something fails.
         from voxlake.archive.publish import SessionsFailedError
+        from voxlake.archive.reconcile import ReconciliationFailedError
         from voxlake.ringcentral.errors import RingCentralError
 
-        if isinstance(exception, SessionsFailedError | ValueError):
+        if isinstance(exception, SessionsFailedError | ReconciliationFailedError | ValueError):
             return RetryDecision.fail(reason=str(exception))
         if isinstance(exception, RingCentralError) and exception.retry_after is not None:
             return RetryDecision.retry(delay=timedelta(seconds=exception.retry_after), reason=str(exception))

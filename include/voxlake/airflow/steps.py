@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
@@ -12,13 +12,18 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 from voxlake.airflow.hook import RingCentralHook
 from voxlake.airflow.lake import open_lake
 from voxlake.airflow.retries import connection_errors_in_airflow_terms
-from voxlake.airflow.window import resolve_window
-from voxlake.archive.download import download_session
-from voxlake.archive.extract import extract_call_log
+from voxlake.airflow.window import Window, is_scheduled, resolve_window
+from voxlake.airflow.wiring import CALL_LOG
+from voxlake.archive.download import Patience, download_session
+from voxlake.archive.extract import extract_call_log, extract_modified
 from voxlake.archive.land import land_call_log
 from voxlake.archive.merge import merge_session
 from voxlake.archive.plan import SessionRef, batch, plan_sessions
 from voxlake.archive.publish import publish_run, raise_for_failed
+from voxlake.archive.settled import is_settled
+from voxlake.archive.sync_token import sync_token_of
+from voxlake.lake.storage import Storage
+from voxlake.ringcentral.errors import NotFoundError, SyncTokenRefusedError
 from voxlake.settings import get_settings
 
 log = logging.getLogger(__name__)
@@ -27,26 +32,74 @@ log = logging.getLogger(__name__)
 # gave its slot back, and a window of more pages than a minute grants would never be read.
 EXTRACT_MAX_WAIT = 180.0
 
+# In the state of the asset `CALL_LOG`: the token of the last page that has landed.
+PROGRESS = "modifications_read_to"
+
 Context = Mapping[str, Any]
 Result = TypeVar("Result")
 
 
 def extract(context: Context) -> list[str]:
-    """Reads the call log of the run's window; returns the raw folders."""
-    window = resolve_window(context, get_settings().call_log_overlap)
+    """Reads the call log of the run's window; returns the raw folders.
+
+    The call log is asked by start time, but shows a call only when it is over. So the runs of the schedule read some
+    hours more before their interval, however late they run: the runs before them read those hours at their own time,
+    and it takes this one to find what was not over then. A backfill reads all its intervals at one time: none of them
+    could find more before another than that does itself.
+    """
+    settings, lake = get_settings(), open_lake()
+    window = resolve_window(context)
+    if is_scheduled(context):
+        if settings.call_log_read == "modifications" and (folders := _extract_modified(context, lake, window)):
+            return folders
+        begin = window.start - settings.call_log_overlap
+        if not is_settled(lake, begin, window.start, settings.call_log_overlap):
+            window = Window(begin, window.end)
+    return extract_window(lake, window)
+
+
+def _extract_modified(context: Context, lake: Storage, window: Window) -> list[str]:
+    """Reads what changed since the token that an earlier run's `land` left, else since the window with its overlap.
+
+    Returns:
+        The raw folders; none if the source refuses, so that the window is read instead.
+    """
+    state = context["asset_state_store"][CALL_LOG]
+    since = window.start - get_settings().call_log_overlap
+    hook = RingCentralHook(max_wait=EXTRACT_MAX_WAIT)
+    with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
+        try:
+            folder = extract_modified(hook.get_conn(), lake, state.get(PROGRESS), since, window.end)
+        except (SyncTokenRefusedError, NotFoundError) as error:
+            log.warning("modifications cannot be read: this run reads its window, and the next starts anew: %s", error)
+            state.delete(PROGRESS)
+            return []
+    return [folder]
+
+
+def extract_window(lake: Storage, window: Window) -> list[str]:
+    """Reads the call log of a window; returns the raw folders."""
     log.info("reading the company call log from %s to %s", window.start, window.end)
     hook = RingCentralHook(max_wait=EXTRACT_MAX_WAIT)
     with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
-        return extract_call_log(hook.get_conn(), open_lake(), window.start, window.end)
+        return extract_call_log(hook.get_conn(), lake, window.start, window.end)
 
 
-def land(raw_folders: Sequence[str], max_batches: int) -> list[list[dict[str, Any]]]:
+def land(raw_folders: Sequence[str], max_batches: int, context: Context) -> list[list[dict[str, Any]]]:
     """Lands raw folders; returns the sessions that have something to download or merge, in batches."""
     lake = open_lake()
     landed = land_call_log(lake, raw_folders)
-    sessions = plan_sessions(lake, landed.sessions)
-    log.info("%d of %d sessions have something to download or merge", len(sessions), len(landed.sessions))
-    return [[session.to_json() for session in group] for group in batch(sessions, max_batches)]
+    # Not before: what a token says was read must be in the tables.
+    if (token := sync_token_of(lake, raw_folders)) is not None:
+        context["asset_state_store"][CALL_LOG].set(PROGRESS, token)
+    return plan(lake, landed.sessions, max_batches)
+
+
+def plan(lake: Storage, sessions: Mapping[str, Iterable[date]], max_batches: int) -> list[list[dict[str, Any]]]:
+    """Of some sessions those that have something to download or merge, in batches, as XComs have them."""
+    unfinished = plan_sessions(lake, sessions)
+    log.info("%d of %d sessions have something to download or merge", len(unfinished), len(sessions))
+    return [[session.to_json() for session in group] for group in batch(unfinished, max_batches)]
 
 
 def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
@@ -57,11 +110,12 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
     """
     hook, lake = RingCentralHook(), open_lake()
     client = hook.get_conn()
-    wait = get_settings().recording_wait
+    settings = get_settings()
+    patience = Patience(wait=settings.recording_wait, retention=settings.recording_retention)
 
     def download_one(session: SessionRef) -> datetime | None:
         with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
-            return download_session(client, lake, session, context["run_id"], context["ti"].try_number, wait)
+            return download_session(client, lake, session, context["run_id"], context["ti"].try_number, patience)
 
     look_again = [time for time in _for_each(sessions, download_one) if time is not None]
     if look_again:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -18,17 +18,11 @@ class Window:
     end: datetime
 
 
-def resolve_window(context: Mapping[str, Any], overlap: timedelta) -> Window:
-    """The run's `start` and `end` params where given, else its data interval with what came late before it.
-
-    The call log is asked by start time, but shows a call only when it is over. So the runs of the schedule read
-    `overlap` more before their interval, however late they run: the runs before them read those hours at their own
-    time, and it takes this one to find what was not over then. A backfill reads all its intervals at one time: none of
-    them could find more before another than that does itself.
+def resolve_window(context: Mapping[str, Any]) -> Window:
+    """The run's `start` and `end` params where given, else its data interval.
 
     Args:
         context: The task's context. A run that was triggered without a logical date has no data interval in it.
-        overlap: Longer than the longest calls.
 
     Raises:
         AirflowFailException: There is neither, or the params make no window; the text says what to enter.
@@ -44,9 +38,38 @@ def resolve_window(context: Mapping[str, Any], overlap: timedelta) -> Window:
             "with both params `start` and `end` (for example 2026-11-01T00:00:00Z and 2026-11-02T00:00:00Z), or "
             "make a backfill of the dates."
         )
-    if context["dag_run"].run_type == "scheduled":
-        return Window(interval_start - overlap, interval_end)
     return Window(interval_start, interval_end)
+
+
+def resolve_days(context: Mapping[str, Any], days: int) -> Window:
+    """The whole UTC days that a run is about: the last `days` up to its interval's end, or the days of its dates.
+
+    Args:
+        context: The task's context.
+        days: For runs of the schedule; a backfill, and a run by hand with params, is about its own dates.
+
+    Raises:
+        AirflowFailException: As `resolve_window`.
+    """
+    window = resolve_window(context)
+    start, end = _midnight(window.start), _midnight(window.end)
+    if end < window.end:
+        end += timedelta(days=1)
+    return Window(end - timedelta(days=days) if is_scheduled(context) else start, end)
+
+
+def is_scheduled(context: Mapping[str, Any]) -> bool:
+    """Whether the schedule made this run at its time: no backfill, nobody by hand."""
+    return bool(context["dag_run"].run_type == "scheduled")
+
+
+def is_backfill(context: Mapping[str, Any]) -> bool:
+    """Whether this run was made by a backfill."""
+    return bool(context["dag_run"].run_type == "backfill")
+
+
+def _midnight(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _from_params(start: str | None, end: str | None) -> Window:

@@ -1,0 +1,82 @@
+"""What the DAGs have alike: their settings, and the way from planned sessions to published ones."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Asset, Param, TriggerRule, XComArg, get_current_context, task, task_group
+
+from voxlake.airflow.retries import ArchiveRetryPolicy
+
+# [core] max_map_length: a longer list fails the task that returns it.
+MAX_MAPPED = 1024
+
+# What has landed of the call log; its state holds how far modifications have been read.
+CALL_LOG = Asset("ringcentral_call_log")
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(minutes=2),
+    "retry_exponential_backoff": True,
+    "retry_policy": ArchiveRetryPolicy(),
+}
+
+WINDOW_PARAMS = {
+    "start": Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="Start",
+        description="First moment to archive; for runs by hand (others have their interval).",
+    ),
+    "end": Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="End",
+        description="Where to stop: calls that start before this moment are archived.",
+    ),
+}
+
+_SESSION_IDS = "{{ task.op_kwargs['sessions'] | map(attribute='telephony_session_id') | join(', ') | truncate(200) }}"
+
+
+def archive_sessions(batches: XComArg) -> XComArg:
+    """Downloads and merges each batch of sessions in a mapped group `session`, and publishes what came of it.
+
+    Args:
+        batches: At most `MAX_MAPPED` batches, as a task returns them: lists of sessions in the form of
+            `SessionRef.to_json`.
+
+    Returns:
+        The task `publish`, which fails if a session is not whole.
+    """
+
+    @task(pool="ringcentral_media", map_index_template=_SESSION_IDS)
+    def download(sessions: list[dict[str, Any]]) -> None:
+        from voxlake.airflow import steps
+
+        steps.download(sessions, get_current_context())
+
+    # What could be downloaded is merged, also where a recording of the session failed.
+    @task(pool="audio", map_index_template=_SESSION_IDS, trigger_rule=TriggerRule.ALL_DONE)
+    def merge(sessions: list[dict[str, Any]]) -> list[str]:
+        from voxlake.airflow import steps
+
+        return steps.merge(sessions, get_current_context())
+
+    @task_group
+    def session(sessions: list[dict[str, Any]]) -> None:
+        # By keyword: the template above looks there.
+        download(sessions=sessions) >> merge(sessions=sessions)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def publish(batches: list[list[dict[str, Any]]]) -> None:
+        from voxlake.airflow import steps
+
+        steps.publish(batches, get_current_context())
+
+    published = publish(batches)  # type: ignore[arg-type] # TaskFlow hands over the list itself
+    session.expand(sessions=batches) >> published
+    return published
