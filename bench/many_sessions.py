@@ -34,7 +34,9 @@ def main() -> int:
     arguments = parser.parse_args()
     os.environ |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
     # Seven of ten calls are answered by somebody, and so can be recorded.
-    mix = CallMix(calls_per_day=arguments.calls, recorded_share=arguments.sessions / arguments.calls / 0.7)
+    share = arguments.sessions / arguments.calls / 0.7
+    # Of nearly one length, as the sandbox makes the audio of each length once.
+    mix = CallMix(calls_per_day=arguments.calls, recorded_share=share, leg_seconds=(30, 32))
     config = SandboxConfig(mix=mix, quotas={"heavy": QuotaLimit(1_000_000), "auth": QuotaLimit(5)})
     with tempfile.TemporaryDirectory() as home, run_sandbox(config) as sandbox:
         folder = Path(home)
