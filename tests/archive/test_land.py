@@ -216,7 +216,9 @@ def test_a_file_that_is_no_page_is_named(lake: LocalStorage, body: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    "file", [b"", b"{}", gzip.compress(b'{"records": []}')[:-9], gzip.compress(b"x")[:-4] + b"\0" * 4]
+    "file",
+    [b"", b"{}", gzip.compress(b'{"records": []}')[:-9], gzip.compress(b"x")[:-4] + b"\0" * 4],
+    ids=["empty", "not gzip", "cut short", "wrong length"],
 )
 def test_a_file_that_is_broken_is_named(lake: LocalStorage, file: bytes) -> None:
     folder = layout.raw_call_log_folder(DAY, NEXT_DAY, extracted_at=NEXT_DAY)

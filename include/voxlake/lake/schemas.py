@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -73,7 +74,7 @@ class Table:
     day_column: str = "start_time"
     set_key: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """The Arrow schema, with each column's description in its metadata."""
         return pa.schema(

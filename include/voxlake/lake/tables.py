@@ -136,7 +136,10 @@ def _by_day(table: Table, rows: pa.Table) -> dict[date, pa.Table]:
 
 
 def _split(rows: pa.Table, days: pa.ChunkedArray) -> dict[date, pa.Table]:
-    return {day: rows.filter(pc.equal(days, pa.scalar(day))) for day in sorted(days.unique().to_pylist())}
+    found = sorted(days.unique().to_pylist())
+    if len(found) == 1:
+        return {found[0]: rows}
+    return {day: rows.filter(pc.equal(days, pa.scalar(day))) for day in found}
 
 
 def _elsewhere(storage: Storage, table: Table, rows: pa.Table, looked: dict[date, str | None]) -> dict[date, pa.Table]:

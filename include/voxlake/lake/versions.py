@@ -36,16 +36,22 @@ def merge_versions(table: Table, rows: pa.Table) -> pa.Table:
     winners = groups.order[groups.firsts]
     # Of a set that became smaller, what is not in its newest version goes.
     stays = _in_newest_set(table, newest, rows)[winners] if table.set_key else np.ones(len(winners), dtype=bool)
-    columns = {name: rows[name].take(pa.array(winners[stays])) for name in rows.column_names}
+    by_time = (table.day_column, *table.key)
+    order = pc.sort_indices(
+        pa.table({name: rows[name].take(pa.array(winners[stays])) for name in by_time}),
+        sort_keys=[(name, "ascending") for name in by_time],
+    ).to_numpy()
+    chosen = pa.array(winners[stays][order])
+    sources = {name: (rows[name], chosen) for name in rows.column_names}
     for versions in others:
         alike = _without_unlike(rows, groups, versions)
         found = _group(table, versions, alike)
         # Both groupings are in the order of the key, so their rows lie side by side.
-        chosen = pa.array(found.order[found.firsts][stays])
-        columns |= {name: alike[name].take(chosen) for name in versions.columns}
-    merged = pa.Table.from_arrays([columns[name] for name in table.schema.names], schema=table.schema)
-    by_time = [(table.day_column, "ascending"), *((name, "ascending") for name in table.key)]
-    return merged.take(pc.sort_indices(merged, sort_keys=by_time)).combine_chunks()
+        chosen = pa.array(found.order[found.firsts][stays][order])
+        sources |= {name: (alike[name], chosen) for name in versions.columns}
+    # Each column is copied once, when it is known which rows it comes from and in which order.
+    columns = [sources[name][0].take(sources[name][1]).combine_chunks() for name in table.schema.names]
+    return pa.Table.from_arrays(columns, schema=table.schema)
 
 
 def merge_into(table: Table, stored: pa.Table, rows: pa.Table) -> pa.Table:
