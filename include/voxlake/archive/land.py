@@ -74,7 +74,7 @@ def land_call_log(storage: Storage, raw_folders: Sequence[str]) -> Landed:
         # Last: whoever sees a recording finds the call it belongs to.
         _upserted(storage, RECORDINGS, map(_unpack, recordings), [])
         update_conversations(storage, landed_calls, landed_legs)
-        for session, days in waiting_sessions(storage, landed_calls).items():
+        for session, days in waiting_sessions(storage, landed_calls, sessions).items():
             sessions.setdefault(session, set()).update(days)
     report = Landed(counts["calls"], counts["legs"], counts["recordings"], counts["rejected"], sessions)
     log.info(

@@ -82,12 +82,13 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
     ]
 
 
-def waiting_sessions(storage: Storage, calls: pa.Table) -> dict[str, set[date]]:
+def waiting_sessions(storage: Storage, calls: pa.Table, besides: Iterable[str]) -> dict[str, set[date]]:
     """The sessions with recordings that some calls claim, or claimed once, and that are still to be fetched.
 
     Args:
         storage: The lake.
         calls: Rows of `calls`, of which `call_id` and `start_time` are looked at.
+        besides: Sessions that are planned anyhow, and so not asked for.
 
     Returns:
         The telephonySessionIds, each with the UTC days that those recordings start on.
@@ -95,8 +96,11 @@ def waiting_sessions(storage: Storage, calls: pa.Table) -> dict[str, set[date]]:
     days = days_around(calls["start_time"].cast(pa.date32()).unique().to_pylist())
     columns = ["telephony_session_id", "call_id", "start_time", "status", "unavailable_reason"]
     missing = tables.read(storage, RECORDINGS, days, pc.field("status") != "downloaded", columns)
+    known = pa.array(besides, pa.string())
+    asked = pc.is_in(missing["call_id"], value_set=calls["call_id"].unique())
+    asked = pc.and_not(asked, pc.is_in(missing["telephony_session_id"], value_set=known))
     sessions: defaultdict[str, set[date]] = defaultdict(set)
-    for row in missing.filter(pc.is_in(missing["call_id"], value_set=calls["call_id"].unique())).to_pylist():
+    for row in missing.filter(asked).to_pylist():
         if is_to_fetch(row):
             sessions[row["telephony_session_id"]].add(row["start_time"].date())
     return dict(sessions)
