@@ -19,6 +19,7 @@
 | Schedule | Hourly, UTC, by data interval; backfill any range; by hand with the params `start` and `end` |
 | Late calls | A call is listed when it is over: scheduled runs read `VOXLAKE_CALL_LOG_OVERLAP` (4 hours) more before |
 | Requests | One for each 1,000 calls of the hours read, at least one a UTC day; and one for each recording, once |
+| Tasks | A `download` and a `merge` a session; of more than 1,024 sessions in a run, 256 of each share them |
 | Output | `raw/ringcentral/call_log/`, tables `calls`, `legs`, `recordings`, `sessions`, and `audio/` |
 | Run again | Any time: rows are upserted, audio that is held is not fetched again |
 """

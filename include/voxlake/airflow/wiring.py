@@ -16,6 +16,8 @@ MAX_MAPPED = 1024
 CALL_LOG = Asset("ringcentral_call_log")
 
 DEFAULT_ARGS: dict[str, Any] = {
+    # What is begun goes first: a session is merged before the next is downloaded, a run is published before the next.
+    "weight_rule": "upstream",
     "retries": 3,
     "retry_delay": timedelta(minutes=2),
     "retry_exponential_backoff": True,

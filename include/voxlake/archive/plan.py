@@ -22,6 +22,10 @@ Row = dict[str, Any]
 # https://developers.ringcentral.com/guide/voice/call-log/recordings
 _MAY_STILL_COME = timedelta(hours=24)
 
+# A task instance costs Airflow a second of a core, more than most sessions take. So where not every session can have
+# one of its own, fewer are better, each with so few sessions that it is no loss to do one again.
+_BATCHES = 256
+
 
 @dataclass(frozen=True)
 class SessionRef:
@@ -142,8 +146,8 @@ def read_recordings(storage: Storage, sessions: Iterable[str], days: Iterable[da
 
 
 def batch(sessions: Sequence[SessionRef], limit: int) -> list[list[SessionRef]]:
-    """At most `limit` groups of sessions of nearly equal size, in their order; one session each where that will do."""
-    groups = min(limit, len(sessions))
+    """One session a group if these are at most `limit`; else `_BATCHES` groups of nearly equal size, in their order."""
+    groups = len(sessions) if len(sessions) <= limit else min(limit, _BATCHES)
     size, larger = divmod(len(sessions), groups) if groups else (0, 0)
     bounds = [size * number + min(number, larger) for number in range(groups + 1)]
     return [list(sessions[start:end]) for start, end in pairwise(bounds)]
