@@ -33,8 +33,8 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=3000, help="about how many of them are recorded (3000)")
     arguments = parser.parse_args()
     os.environ |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
-    # Seven of ten calls are answered by somebody, and so can be recorded.
-    share = arguments.sessions / arguments.calls / 0.7
+    # Two of three calls are answered by somebody for long enough to be recorded.
+    share = arguments.sessions / arguments.calls / 0.66
     # Of nearly one length, as the sandbox makes the audio of each length once.
     mix = CallMix(calls_per_day=arguments.calls, recorded_share=share, leg_seconds=(30, 32))
     config = SandboxConfig(mix=mix, quotas={"heavy": QuotaLimit(1_000_000), "auth": QuotaLimit(5)})
