@@ -59,13 +59,14 @@ def ringcentral_reconcile() -> None:
 
     # The one leaf: what is missing in the end says whether the run failed, not what went wrong on the way.
     @task(trigger_rule=TriggerRule.ALL_DONE)
-    def compare(raw_folders: list[str]) -> None:
+    def compare(raw_folders: list[str], batches: list[list[dict[str, Any]]]) -> None:
         from voxlake.airflow import reconcile_steps
 
-        reconcile_steps.compare(raw_folders, get_current_context())
+        reconcile_steps.compare(raw_folders, batches, get_current_context())
 
     raw_folders = extract()
-    archive_sessions(land(raw_folders)) >> compare(raw_folders)
+    batches = land(raw_folders)
+    archive_sessions(batches) >> compare(raw_folders, batches)
 
 
 ringcentral_reconcile()

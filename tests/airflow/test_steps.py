@@ -27,7 +27,7 @@ QUOTAS: dict[Group, QuotaLimit] = {"heavy": QuotaLimit(6000), "auth": QuotaLimit
 CONTEXT: dict[str, Any] = {
     "params": {"start": START.isoformat(), "end": NOON.isoformat()},
     "run_id": "manual__1",
-    "dag_run": SimpleNamespace(run_type="manual"),
+    "dag_run": SimpleNamespace(run_type="manual", dag_id="ringcentral_recordings"),
     "ti": SimpleNamespace(try_number=1),
 }
 
@@ -184,7 +184,11 @@ def test_a_window_without_calls_is_published_as_such() -> None:
 def scheduled(start: datetime, end: datetime) -> dict[str, Any]:
     """The context of a run of the schedule."""
     interval = {"data_interval_start": start, "data_interval_end": end}
-    return CONTEXT | interval | {"params": {}, "dag_run": SimpleNamespace(run_type="scheduled")}
+    return (
+        CONTEXT
+        | interval
+        | {"params": {}, "dag_run": SimpleNamespace(run_type="scheduled", dag_id="ringcentral_recordings")}
+    )
 
 
 def test_a_call_that_ends_after_its_hour_is_archived_by_a_later_run(

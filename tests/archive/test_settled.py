@@ -14,8 +14,8 @@ DAY = timedelta(days=1)
 HORIZON = timedelta(hours=4)
 
 
-def reconcile(storage: Storage, day: datetime, at: datetime) -> None:
-    row = {"provider": "ringcentral", "account_id": "1", "day": day, "reconciled_at": at}
+def reconcile(storage: Storage, day: datetime, at: datetime, calls: int | None = 0) -> None:
+    row = {"provider": "ringcentral", "account_id": "1", "day": day, "reconciled_at": at, "calls_in_source": calls}
     tables.upsert(storage, RECONCILIATION, tables.to_arrow(RECONCILIATION, [row]))
 
 
@@ -25,6 +25,8 @@ def settled(storage: Storage, start_hour: float, end_hour: float) -> bool:
 
 def test_nothing_is_settled_that_nobody_reconciled(storage: Storage) -> None:
     assert not settled(storage, 8, 12)
+    reconcile(storage, MIDNIGHT, MIDNIGHT + timedelta(hours=60), calls=None)
+    assert not settled(storage, 8, 12), "a day whose calls were never compared"
 
 
 @pytest.mark.parametrize(("read_at", "expected"), [(15.9, False), (16, True), (28, True)])

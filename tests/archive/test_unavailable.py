@@ -38,6 +38,13 @@ def test_the_call_log_names_it_still(storage: Storage, named_by: str) -> None:
     assert why_unavailable(storage, RECORDING, LONG_AGO) == "not_found"
 
 
+def test_a_read_that_began_later_but_saw_an_older_version_hides_nothing(storage: Storage) -> None:
+    land(storage, READ_AGAIN, "call")
+    row = {"account_id": "1", "call_id": "a", "start_time": LATE, "extracted_at": READ, "last_modified_time": READ}
+    tables.upsert(storage, CALLS, tables.to_arrow(CALLS, [row | {"recording_id": "7", "recording_seen_at": READ}]))
+    assert why_unavailable(storage, RECORDING, LONG_AGO) == "not_found"
+
+
 @pytest.mark.parametrize("named_by", ["call", "leg", "call and leg"])
 def test_the_call_log_names_it_no_more(storage: Storage, named_by: str) -> None:
     land(storage, READ, named_by)

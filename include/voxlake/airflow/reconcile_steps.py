@@ -12,10 +12,12 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 from voxlake.airflow import steps
 from voxlake.airflow.lake import open_lake
 from voxlake.airflow.window import Window, is_backfill, resolve_days
-from voxlake.archive.deadlines import log_first_deletions, pending_sessions
+from voxlake.archive.deadlines import log_first_deletions
 from voxlake.archive.land import land_call_log
 from voxlake.archive.reconcile import raise_for_missing, reconcile_days
 from voxlake.archive.source_days import source_days
+from voxlake.archive.unfinished import recorded_sessions, unfinished_days
+from voxlake.lake.storage import Storage
 from voxlake.settings import get_settings
 
 log = logging.getLogger(__name__)
@@ -47,17 +49,20 @@ def land(raw_folders: Sequence[str], max_batches: int, context: Context) -> list
     sessions = dict(landed.sessions)
     if not is_backfill(context):
         now = datetime.now(UTC)
-        since = (now - settings.recording_retention).date()
-        for session, days in pending_sessions(lake, since, now.date()).items():
+        for session, days in recorded_sessions(lake, _older(lake, context)).items():
             sessions[session] = sessions.get(session, set()) | days
         log_first_deletions(lake, now, settings.recording_retention, settings.recording_limit)
     return steps.plan(lake, sessions, max_batches)
 
 
-def compare(raw_folders: Sequence[str] | None, context: Context) -> None:
-    """Writes a row a day into `reconciliation`, and fails the run if too much is missing."""
-    if raw_folders is None:
-        raise AirflowFailException("extract failed, so there is nothing to compare with; its log says why")
+def compare(raw_folders: Sequence[str] | None, batches: Sequence[Any] | None, context: Context) -> None:
+    """Writes a row a day into `reconciliation`, and fails the run if too much is missing.
+
+    Older days that something is missing on count too, and their rows are brought up to date; a backfill keeps to its
+    days.
+    """
+    if raw_folders is None or batches is None:
+        raise AirflowFailException("extract or land failed, so there is nothing to compare; their logs say why")
     settings, lake = get_settings(), open_lake()
     reconciled = reconcile_days(
         lake,
@@ -66,8 +71,16 @@ def compare(raw_folders: Sequence[str] | None, context: Context) -> None:
         datetime.now(UTC),
         settings.recording_retention,
         settings.recording_limit,
+        older=() if is_backfill(context) else _older(lake, context),
     )
     raise_for_missing(reconciled, settings.reconcile_missing_allowed)
+
+
+def _older(lake: Storage, context: Context) -> set[date]:
+    """The days before the run's own that something is missing on, as far back as the provider keeps recordings."""
+    last = _window(context).start.date() - timedelta(days=1)
+    since = (datetime.now(UTC) - get_settings().recording_retention).date()
+    return unfinished_days(lake, since, last)
 
 
 def _window(context: Context) -> Window:

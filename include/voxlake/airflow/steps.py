@@ -115,7 +115,7 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
 
     def download_one(session: SessionRef) -> datetime | None:
         with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
-            return download_session(client, lake, session, context["run_id"], context["ti"].try_number, patience)
+            return download_session(client, lake, session, _run_of(context), context["ti"].try_number, patience)
 
     look_again = [time for time in _for_each(sessions, download_one) if time is not None]
     if look_again:
@@ -125,7 +125,7 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
 def merge(sessions: Sequence[Mapping[str, Any]], context: Context) -> list[str]:
     """Merges each session of a batch; returns the paths of the files."""
     lake = open_lake()
-    made = _for_each(sessions, lambda session: merge_session(lake, session, context["run_id"]))
+    made = _for_each(sessions, lambda session: merge_session(lake, session, _run_of(context)))
     paths = [path for path in made if path is not None]
     if not paths:
         raise AirflowSkipException("no recording of these sessions is held, so there is nothing to merge")
@@ -136,8 +136,13 @@ def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Cont
     """Writes the run's outcomes into the tables, and ends the run failed if a session is not whole."""
     if batches is None:
         raise AirflowFailException("extract or land failed, so there is nothing to publish; their logs say why")
-    report = publish_run(open_lake(), [ref for group in batches for ref in _refs(group)], context["run_id"])
+    report = publish_run(open_lake(), [ref for group in batches for ref in _refs(group)], _run_of(context))
     raise_for_failed(report)
+
+
+def _run_of(context: Context) -> str:
+    # Runs of two DAGs may have one run id: it is made of the kind of run and its time.
+    return f"{context['dag_run'].dag_id}.{context['run_id']}"
 
 
 def _for_each(sessions: Iterable[Mapping[str, Any]], work: Callable[[SessionRef], Result]) -> list[Result]:

@@ -16,7 +16,7 @@ from voxlake.audio.probe import AudioProperties, NotAudioError, probe
 from voxlake.lake import layout, tables
 from voxlake.lake.lease import LeaseHeldError, lease
 from voxlake.lake.schemas import RECORDINGS
-from voxlake.lake.storage import Storage
+from voxlake.lake.storage import ObjectMissingError, Storage
 from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.errors import (
     LoginRefusedError,
@@ -40,6 +40,8 @@ _LOOK_AGAIN_AT_MOST = timedelta(minutes=15)
 # Hours of speech come in a minute or two. A worker that was killed keeps other runs from the recording for so long, but
 # not the next try of its own run.
 _LEASE = timedelta(minutes=10)
+# What another look would not change within a run.
+_FINAL = ("downloaded", "unavailable")
 # What another run is downloading is mostly there some seconds later.
 _LOOK_AGAIN_FOR_LEASED = timedelta(seconds=20)
 
@@ -99,18 +101,38 @@ def download_session(
     """
     session_id = session.telephony_session_id
     recordings = read_recordings(storage, [session_id], session.days).get(session_id, [])
-    fetched = [(row, _fetch(client, storage, row, f"run {run_id}", patience)) for row in recordings if is_to_fetch(row)]
-    outcomes = [row | this.outcome | {"attempts": row["attempts"] + try_number} for row, this in fetched]
-    storage.put(
-        layout.outcome(run_id, "download", session_id),
-        tables.to_parquet(tables.to_arrow(RECORDINGS, outcomes)),
-    )
-    failed = [f"recording {row['recording_id']}: {row['error']}" for row in outcomes if row["status"] == "failed"]
-    statuses = Counter(row["status"] for row in outcomes)
+    path = layout.outcome(run_id, "download", session_id)
+    outcomes = {row["recording_id"]: row for row in _earlier_outcomes(storage, path) if row["status"] in _FINAL}
+    looks = []
+    try:
+        for row in recordings:
+            if is_to_fetch(row) and row["recording_id"] not in outcomes:
+                this = _fetch(client, storage, row, f"run {run_id}", patience)
+                outcomes[row["recording_id"]] = row | this.outcome | {"attempts": row["attempts"] + try_number}
+                looks.append(this.look_again)
+    except RingCentralError:
+        # The quota, mostly: what has been answered is not asked again when the task comes back.
+        if outcomes:
+            storage.put(path, tables.to_parquet(tables.to_arrow(RECORDINGS, outcomes.values())))
+        raise
+    storage.put(path, tables.to_parquet(tables.to_arrow(RECORDINGS, outcomes.values())))
+    failed = [
+        f"recording {row['recording_id']}: {row['error']}" for row in outcomes.values() if row["status"] == "failed"
+    ]
+    statuses = Counter(row["status"] for row in outcomes.values())
     log.info("session %s: %d recordings, of these now %s", session_id, len(recordings), dict(statuses))
     if failed:
         raise RecordingsFailedError(f"session {session_id}: " + "; ".join(failed))
-    return min((this.look_again for _, this in fetched if this.look_again is not None), default=None)
+    return min((time for time in looks if time is not None), default=None)
+
+
+def _earlier_outcomes(storage: Storage, path: str) -> list[Row]:
+    """What the task came to before it was rescheduled or tried again; `publish` removes it."""
+    try:
+        rows: list[Row] = tables.from_parquet(RECORDINGS, storage.read(path).data).to_pylist()
+    except ObjectMissingError:
+        return []
+    return rows
 
 
 def _fetch(client: RingCentralClient, storage: Storage, row: Row, holder: str, patience: Patience) -> _Fetched:

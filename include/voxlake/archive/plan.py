@@ -20,7 +20,8 @@ Row = dict[str, Any]
 
 # Mostly a recording is there minutes after its call, "occasionally" later, and a 404 does not say which:
 # https://developers.ringcentral.com/guide/voice/call-log/recordings
-_MAY_STILL_COME = timedelta(hours=24)
+# Three nights of `ringcentral_reconcile` look for it.
+_MAY_STILL_COME = timedelta(hours=72)
 
 # A task instance costs Airflow a second of a core, more than most sessions take. So where not every session can have
 # one of its own, fewer are better, each with so few sessions that it is no loss to do one again.

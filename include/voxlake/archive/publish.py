@@ -61,7 +61,8 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
         run_id: The run that the outcomes belong to.
     """
     paths = _outcome_paths(storage, run_id, sessions)
-    tables.upsert(storage, RECORDINGS, _outcomes(storage, RECORDINGS, paths["download"]))
+    downloads = _outcomes(storage, RECORDINGS, paths["download"])
+    tables.upsert(storage, RECORDINGS, downloads)
     merges = _outcomes(storage, SESSIONS, paths["merge"])
     _upsert_sessions(storage, merges)
 
@@ -79,7 +80,7 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
         sessions=len(sessions),
         recordings=dict(Counter(row["status"] for rows in recordings.values() for row in rows)),
         merged=merges.num_rows,
-        failed=_failed(storage, sessions, recordings),
+        failed=_failed(storage, sessions, recordings, downloads),
     )
     for step_paths in paths.values():
         for path in step_paths:
@@ -146,13 +147,16 @@ def _planned_recordings(storage: Storage, sessions: Sequence[SessionRef]) -> dic
 
 
 def _failed(
-    storage: Storage, sessions: Sequence[SessionRef], recordings: Mapping[str, Sequence[Row]]
+    storage: Storage, sessions: Sequence[SessionRef], recordings: Mapping[str, Sequence[Row]], downloads: pa.Table
 ) -> dict[str, str]:
+    # The table may know better of a recording than this run does, which failed to get it all the same.
+    ours = {row["recording_id"]: row for row in downloads.to_pylist() if row["status"] == "failed"}
     # Another run may have landed a recording of the day before, which took the session's row there.
     merged = read_merged(storage, recordings, days_around(day for session in sessions for day in session.days))
     reasons = {}
     for session, rows in recordings.items():
-        errors = [f"recording {row['recording_id']}: {row['error']}" for row in rows if row["status"] == "failed"]
+        missing = [ours.get(row["recording_id"], row) for row in rows if row["status"] != "downloaded"]
+        errors = [f"recording {row['recording_id']}: {row['error']}" for row in missing if row["status"] == "failed"]
         held = {row["recording_id"] for row in rows if row["status"] == "downloaded"}
         if errors:
             reasons[session] = "; ".join(errors)

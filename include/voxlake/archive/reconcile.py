@@ -82,6 +82,7 @@ def reconcile_days(
     now: datetime,
     retention: timedelta,
     limit: int,
+    older: Iterable[date] = (),
 ) -> list[ReconciledDay]:
     """Compares UTC days with the source, and writes a row each into `reconciliation`.
 
@@ -92,6 +93,7 @@ def reconcile_days(
         now: What counts as now.
         retention: How long the provider keeps a recording after its start.
         limit: How many recordings it keeps for an account.
+        older: Further days, which the source was not read for: their calls stay as they were compared before.
 
     Returns:
         The days, in order.
@@ -106,9 +108,11 @@ def reconcile_days(
     accounts = [of_day.account_id for of_day in source.values() if of_day.account_id is not None]
     if days and not accounts:
         raise ValueError("no call-log page of the run names its account; expected /account/{id}/ in its uri")
-    reconciled = [_compare(storage, day, source[day], source[day].account_id or accounts[0], now) for day in days]
+    older = sorted(set(older) - set(days))
+    reconciled = [_compare(storage, day, None, accounts[0], now) for day in older]
+    reconciled += [_compare(storage, day, source[day], source[day].account_id or accounts[0], now) for day in days]
     if any(day.recordings_missing for day in reconciled):
-        deadlines = read_deadlines(storage, days, now, retention, limit)
+        deadlines = read_deadlines(storage, [*older, *days], now, retention, limit)
         reconciled = [_with_deadlines(day, deadlines, now) for day in reconciled]
     tables.upsert(storage, RECONCILIATION, tables.to_arrow(RECONCILIATION, [day.row for day in reconciled]))
     log.info("compared %d days with the source\n%s", len(reconciled), summary(reconciled))
@@ -121,7 +125,7 @@ def raise_for_missing(reconciled: Sequence[ReconciledDay], allowed: int) -> None
     Raises:
         ReconciliationFailedError: More than `allowed` calls, recordings and sessions are missing.
     """
-    calls = sum(day.row["calls_missing"] for day in reconciled)
+    calls = sum(day.row["calls_missing"] or 0 for day in reconciled)
     recordings = sum(day.recordings_missing for day in reconciled)
     sessions = sum(day.row["sessions_unmerged"] for day in reconciled)
     missing = calls + recordings + sessions
@@ -155,15 +159,18 @@ def _unavailable(day: ReconciledDay) -> str:
     return f"{day.day}: the provider has no more: {told}" if told else ""
 
 
-def _compare(storage: Storage, day: date, source: SourceDay, account: str, now: datetime) -> ReconciledDay:
+def _compare(storage: Storage, day: date, source: SourceDay | None, account: str, now: datetime) -> ReconciledDay:
     columns = ("recording_id", "telephony_session_id", "start_time", "status", "unavailable_reason", "size_bytes")
     recordings = _read(storage, RECORDINGS, day, account, columns)
-    calls, missing_calls = _compare_calls(storage, day, source, account)
+    calls, missing_calls = (
+        _compare_calls(storage, day, source, account) if source else (_compared_before(storage, day, account), [])
+    )
     sessions, unmerged = _compare_sessions(storage, day, recordings, account)
     row = {
         "provider": PROVIDER,
         "account_id": account,
         "day": datetime.combine(day, time(), UTC),
+        # When the calls were compared says what is settled; the rest may be newer.
         "reconciled_at": now,
         **calls,
         **_count_recordings(_of_day(recordings, day)),
@@ -190,6 +197,13 @@ def _compare_calls(storage: Storage, day: date, source: SourceDay, account: str)
     named = ["a call without an id"] * source.nameless + [f"call {call_id}" for call_id in missing]
     why = " and ".join(f"{folder}/rejected/" for folder in source.raw_folders)
     return numbers, [f"{name} did not land: {why} says why" for name in named]
+
+
+def _compared_before(storage: Storage, day: date, account: str) -> Row:
+    """The numbers of the calls in the day's row; null where it has none."""
+    columns = ["calls_in_source", "calls_in_lake", "calls_missing", "calls_gone"]
+    rows = tables.read(storage, RECONCILIATION, [day], pc.field("account_id") == account, columns).to_pylist()
+    return rows[0] if rows else dict.fromkeys(columns)
 
 
 def _count_recordings(recordings: pa.Table) -> Row:

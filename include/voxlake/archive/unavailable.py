@@ -38,5 +38,5 @@ def why_unavailable(storage: Storage, recording: Row, kept_since: datetime) -> s
     if recording["start_time"] < kept_since:
         return "expired"
     claiming = [row for row in calls if row["recording_id"] == recording["recording_id"]] + legs.to_pylist()
-    named = any(row["recording_seen_at"] == row["extracted_at"] for row in claiming if row["call_id"] in there)
+    named = any(row["recording_seen_at"] >= row["extracted_at"] for row in claiming if row["call_id"] in there)
     return "not_found" if named or not claiming else "removed"
