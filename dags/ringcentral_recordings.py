@@ -8,7 +8,7 @@
   and what to change. Nothing was read, nothing is lost.
 * `extract` or `download` waits as `up_for_reschedule`: the request quota is used up, or a recording is not available
   yet; the task goes on by itself. What has not come within `VOXLAKE_RECORDING_WAIT` (1 hour) becomes `unavailable`,
-  and runs that read its call within a day look once more.
+  and runs that read its call within three days look once more.
 * `land` reports rejected records: the rest of the page landed. The records and the reasons lie in the `rejected/`
   folder below the raw pages that the log names.
 

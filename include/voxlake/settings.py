@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         default=timedelta(hours=1),
         description=(
             "How long after its start a recording that the media host does not have (404) is waited for by its run; "
-            "then it is `unavailable`, but every run that reads its call within a day looks once more. "
+            "then it is `unavailable`, but every run that reads its call within three days looks once more. "
             "ISO 8601, such as `PT1H`. Default: 1 hour."
         ),
     )
