@@ -235,6 +235,24 @@ def test_a_recording_that_is_not_there_yet_gives_the_slot_back_and_holds_back_no
     assert held(tmp_path / "lake") == others | {not_there}
 
 
+def test_a_recording_that_fails_takes_the_wait_from_no_other(
+    ringcentral: Sandbox, sessions: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOXLAKE_RECORDING_WAIT", "P3650D")
+    monkeypatch.setenv("VOXLAKE_RECORDING_RETENTION", "P3650D")
+    get_settings.cache_clear()
+    [not_there, *_], [broken, *_] = recordings_of(sessions[0]), recordings_of(sessions[1])
+    ringcentral.faults.add(Fault("content", "not_found", id=not_there, times=1))
+    ringcentral.faults.add(Fault("content", "html", id=broken))
+
+    with pytest.raises(AirflowRescheduleException):
+        steps.download(sessions, CONTEXT)
+    with pytest.raises(RecordingsFailedError, match=f"recording {broken}: .*an HTML page"):
+        steps.download(sessions, CONTEXT)
+
+    assert held(tmp_path / "lake") == {one for session in sessions for one in recordings_of(session)} - {broken}
+
+
 @pytest.mark.parametrize(("max_wait", "read_whole"), [(0.3, False), (10.0, True)])
 def test_a_read_of_more_pages_than_the_quota_grants_at_once_waits_in_place(
     start_sandbox: StartSandbox,

@@ -214,6 +214,23 @@ def test_a_recording_that_is_not_there_yet_is_looked_for_again_until_it_comes(
     assert {(row["status"], row["error"]) for row in downloads(lake, "run", session)} == {("downloaded", None)}
 
 
+def test_a_recording_that_fails_takes_the_wait_from_no_other_of_its_session(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    first, second, third = ids(session_with(sandbox, 3).recordings)
+    session = plan_session(client, storage, session_with(sandbox, 3))
+    sandbox.faults.add(Fault("content", "html", id=first))
+    sandbox.faults.add(Fault("content", "not_found", id=second, times=1))
+    patient = replace(PATIENCE, wait=timedelta(days=3650), retention=timedelta(days=3650))
+
+    assert download_session(client, storage, session, "run", 1, patient) is not None
+    assert [row["status"] for row in downloads(storage, "run", session)] == ["failed", "pending", "downloaded"]
+    with pytest.raises(RecordingsFailedError, match=f"recording {first}: "):
+        download_session(client, storage, session, "run", 1, patient)
+
+    assert held(storage) == [audio_path(second), audio_path(third)]
+
+
 def test_a_recording_that_does_not_come_in_time_is_unavailable(
     start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage
 ) -> None:

@@ -117,15 +117,19 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
         with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
             return download_session(client, lake, session, _run_of(context), context["ti"].try_number, patience)
 
-    look_again = [time for time in _for_each(sessions, download_one) if time is not None]
+    looks, errors = _for_each(sessions, download_one)
+    look_again = [time for time in looks if time is not None]
     if look_again:
+        # What failed is tried again then too: a failed try would be all tries' end for what may still come.
         raise AirflowRescheduleException(min(look_again))
+    _raise_all(errors, len(sessions))
 
 
 def merge(sessions: Sequence[Mapping[str, Any]], context: Context) -> list[str]:
     """Merges each session of a batch; returns the paths of the files."""
     lake = open_lake()
-    made = _for_each(sessions, lambda session: merge_session(lake, session, _run_of(context)))
+    made, errors = _for_each(sessions, lambda session: merge_session(lake, session, _run_of(context)))
+    _raise_all(errors, len(sessions))
     paths = [path for path in made if path is not None]
     if not paths:
         raise AirflowSkipException("no recording of these sessions is held, so there is nothing to merge")
@@ -145,11 +149,12 @@ def _run_of(context: Context) -> str:
     return f"{context['dag_run'].dag_id}.{context['run_id']}"
 
 
-def _for_each(sessions: Iterable[Mapping[str, Any]], work: Callable[[SessionRef], Result]) -> list[Result]:
-    """Does the work for every session; one that fails does not hold back the next, and the task fails at the end."""
-    refs = _refs(sessions)
+def _for_each(
+    sessions: Iterable[Mapping[str, Any]], work: Callable[[SessionRef], Result]
+) -> tuple[list[Result], list[Exception]]:
+    """Does the work for every session; one that fails does not hold back the next."""
     done, errors = [], []
-    for session in refs:
+    for session in _refs(sessions):
         try:
             done.append(work(session))
         except (AirflowRescheduleException, AirflowFailException):
@@ -158,11 +163,14 @@ def _for_each(sessions: Iterable[Mapping[str, Any]], work: Callable[[SessionRef]
         except Exception as error:
             log.exception("session %s failed", session.telephony_session_id)
             errors.append(error)
+    return done, errors
+
+
+def _raise_all(errors: Sequence[Exception], of: int) -> None:
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        raise ExceptionGroup(f"{len(errors)} of {len(refs)} sessions failed", errors)
-    return done
+        raise ExceptionGroup(f"{len(errors)} of {of} sessions failed", errors)
 
 
 def _refs(sessions: Iterable[Mapping[str, Any]]) -> list[SessionRef]:

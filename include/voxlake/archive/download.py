@@ -91,10 +91,11 @@ def download_session(
         patience: How long the provider is given.
 
     Returns:
-        When to look again for recordings that are not available yet; None if there are none.
+        When to look again for recordings that are not available yet; None if there are none. What failed beside them is
+        tried again at that look.
 
     Raises:
-        RecordingsFailedError: Some failed; all others are there.
+        RecordingsFailedError: Some failed, and none is waited for; all others are there.
         RateLimitedError: The quota is used up for longer than is worth waiting in place; nothing was lost.
         LoginRefusedError: The credentials are wrong.
         PermissionDeniedError: The app or the user may not read recordings.
@@ -121,9 +122,13 @@ def download_session(
     ]
     statuses = Counter(row["status"] for row in outcomes.values())
     log.info("session %s: %d recordings, of these now %s", session_id, len(recordings), dict(statuses))
+    look_again = min((time for time in looks if time is not None), default=None)
     if failed:
-        raise RecordingsFailedError(f"session {session_id}: " + "; ".join(failed))
-    return min((time for time in looks if time is not None), default=None)
+        error = RecordingsFailedError(f"session {session_id}: " + "; ".join(failed))
+        if look_again is None:
+            raise error
+        log.warning("%s", error)
+    return look_again
 
 
 def _earlier_outcomes(storage: Storage, path: str) -> list[Row]:
