@@ -18,6 +18,7 @@ from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig, run
 from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.call_log import iter_call_log_pages
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 DAY = datetime(2026, 3, 3, tzinfo=UTC)
 NEXT_DAY = DAY + timedelta(days=1)
@@ -59,7 +60,7 @@ def main() -> None:
 def _warm_up(sandbox: Sandbox) -> None:
     """Reads the day once: the sandbox invents its calls when they are first asked for."""
     login = Credentials(sandbox.platform_url, sandbox.client_id, sandbox.client_secret, sandbox.jwt, sandbox.media_url)
-    with tempfile.TemporaryDirectory() as state, RingCentralClient(login, Path(state)) as client:
+    with tempfile.TemporaryDirectory() as state, RingCentralClient(login, SqliteState(Path(state))) as client:
         for _ in iter_call_log_pages(client, DAY, NEXT_DAY):
             pass
 

@@ -11,13 +11,14 @@ from voxlake.archive.land import land_call_log
 from voxlake.lake.local import LocalStorage
 from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 request = json.load(sys.stdin)
 folder, extra = Path(request["folder"]), request["extra"]
 login = Credentials(request["host"], request["login"], request["password"], extra["jwt"], extra["media_host"])
 lake = LocalStorage(folder / "lake")
 
-with timed() as watch, RingCentralClient(login, folder / "state") as client:
+with timed() as watch, RingCentralClient(login, SqliteState(folder / "state")) as client:
     raw = extract_call_log(
         client, lake, datetime.fromisoformat(request["start"]), datetime.fromisoformat(request["end"])
     )

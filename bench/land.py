@@ -24,6 +24,7 @@ from voxlake.archive.extract import extract_call_log
 from voxlake.lake.local import LocalStorage
 from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 DAY = datetime(2026, 3, 3, tzinfo=UTC)
 # Of 100 sessions some make two records; this many sessions make the records that are asked for, nearly.
@@ -63,7 +64,7 @@ def _store_day(folder: Path, records: int) -> None:
         login = Credentials(
             sandbox.platform_url, sandbox.client_id, sandbox.client_secret, sandbox.jwt, sandbox.media_url
         )
-        with RingCentralClient(login, Path(scratch, "state")) as client:
+        with RingCentralClient(login, SqliteState(Path(scratch, "state"))) as client:
             extract_call_log(client, LocalStorage(Path(scratch, "lake")), DAY, DAY + timedelta(days=1))
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(Path(scratch, "lake"), folder)

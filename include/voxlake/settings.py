@@ -45,6 +45,14 @@ class Settings(BaseSettings):
             "credential. Holds nothing that cannot be lost. Default: `.voxlake/` beside `dags/`."
         ),
     )
+    quota_url: str = Field(
+        default="",
+        description=(
+            "Where workers on several hosts share the access token and the request quota: a Redis server, as "
+            "`redis://[[user]:password@]host[:port][/database]` or `rediss://…` (TLS). Default: none, the file in "
+            "`VOXLAKE_STATE_DIR` serves one host."
+        ),
+    )
     call_log_overlap: timedelta = Field(
         default=timedelta(hours=4),
         description=(

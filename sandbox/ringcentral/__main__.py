@@ -79,6 +79,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--client-id", default=defaults.client_id, help="of the one application")
     group.add_argument("--client-secret", default=defaults.client_secret, help="of the one application")
     group.add_argument("--jwt", default="", help="the one that is accepted; made from the client id when empty")
+    group.add_argument("--users", type=int, default=defaults.users, help="that may log in, each with its own quota")
     group.add_argument("--now", type=moment, help="fixed time instead of the real one, ISO 8601 with a timezone")
     group.add_argument("--offset", type=float, default=0.0, help="seconds added to the real time")
     group.add_argument("--latency", type=float, default=defaults.latency, help="seconds that every answer takes longer")
@@ -235,6 +236,7 @@ def config_of(arguments: argparse.Namespace) -> SandboxConfig:
         client_id=arguments.client_id,
         client_secret=arguments.client_secret,
         jwt=arguments.jwt,
+        users=arguments.users,
         quotas=None if arguments.no_quota else {name: limit for name, limit in limits.items() if limit is not None},
         media_group=arguments.media_group,
         media_rate_headers=not arguments.no_media_rate_headers,

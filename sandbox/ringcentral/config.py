@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
+from sandbox.ringcentral.directory import EXTENSIONS
+
 AudioFormat = Literal["mp3", "wav", "mixed"]
 Group = Literal["light", "medium", "heavy", "auth"]
 CallLogOrder = Literal["descending", "ascending"]
@@ -131,9 +133,17 @@ class CallMix:
                 raise ValueError(f"{name} must be a range within {least} to {most}, got {(first, last)}")
 
 
-def _personal_jwt(client_id: str) -> str:
+def _check_logins(users: int, parallel_sessions: int) -> None:
+    if not 1 <= users <= len(EXTENSIONS):
+        raise ValueError(f"users must be 1 to {len(EXTENSIONS)}, got {users}")
+    if parallel_sessions < 1:
+        raise ValueError(f"parallel_sessions must be at least 1, got {parallel_sessions}")
+
+
+def _personal_jwt(client_id: str, user: int = 0) -> str:
     """A string in the form of a personal JWT; the sandbox compares it and checks no signature."""
-    parts = ({"alg": "RS256", "typ": "JWT"}, {"iss": "sandbox", "sub": "101", "aud": client_id})
+    subject = EXTENSIONS[user].number
+    parts = ({"alg": "RS256", "typ": "JWT"}, {"iss": "sandbox", "sub": subject, "aud": client_id})
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
     return ".".join([*encoded, "not-a-signature"])
 
@@ -150,7 +160,8 @@ class SandboxConfig:
         media_port: Of the media host; 0 for a free one.
         client_id: Of the one registered application.
         client_secret: Of the same application.
-        jwt: The one personal JWT that is accepted; derived from `client_id` when empty.
+        jwt: The personal JWT of the first user; derived from `client_id` when empty.
+        users: How many users of the account have a personal JWT, each with a quota of its own; see `jwts`.
         app_scopes: Application permissions of the access token; without one, 403 CMN-401.
         user_permissions: Permissions of the user; without one, 403 CMN-408.
         quotas: Limits by group; None switches every limit off, a missing group is not limited.
@@ -188,6 +199,7 @@ class SandboxConfig:
     client_id: str = "sandbox-client"
     client_secret: str = field(default="sandbox-secret", repr=False)
     jwt: str = field(default="", repr=False)
+    users: int = 1
     app_scopes: tuple[str, ...] = ("EditCallLog", "ReadAccounts", "ReadCallLog", "ReadCallRecording")
     user_permissions: tuple[str, ...] = (
         "EditCompanyCallRecordings",
@@ -221,8 +233,7 @@ class SandboxConfig:
             object.__setattr__(self, "jwt", _personal_jwt(self.client_id))
         if self.mp3_sample_rate not in MP3_SAMPLE_RATES:
             raise ValueError(f"mp3_sample_rate must be one of {MP3_SAMPLE_RATES}, got {self.mp3_sample_rate}")
-        if self.parallel_sessions < 1:
-            raise ValueError(f"parallel_sessions must be at least 1, got {self.parallel_sessions}")
+        _check_logins(self.users, self.parallel_sessions)
         if self.token_seconds < 1:
             raise ValueError(f"token_seconds must be at least 1, got {self.token_seconds}")
         if self.sync_token_seconds is not None and self.sync_token_seconds <= 0:
@@ -233,3 +244,8 @@ class SandboxConfig:
         for name in ("appearance_delay", "recording_delay", "retention_days", "latency"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+
+    @property
+    def jwts(self) -> tuple[str, ...]:
+        """The personal JWTs that are accepted, of the first users of the directory."""
+        return (self.jwt, *(_personal_jwt(self.client_id, user) for user in range(1, self.users)))

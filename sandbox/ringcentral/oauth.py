@@ -27,7 +27,8 @@ JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _OTHER_GRANTS = frozenset({"password", "authorization_code", "refresh_token", "client_credentials", "partner_jwt"})
 _TOKEN_SECONDS = range(600, 3601)
 _REFRESH_TOKEN_SECONDS = 604_800
-_OWNER_ID = str(EXTENSIONS[0].id)
+# Refresh tokens are counted to the first user, whoever's they are.
+_FIRST_OWNER = str(EXTENSIONS[0].id)
 
 
 def issue_token(state: State, request: ApiRequest) -> tuple[Response, Verdict | None]:
@@ -42,13 +43,12 @@ def issue_token(state: State, request: ApiRequest) -> tuple[Response, Verdict | 
         grant = form.get("grant_type", "")
         _check_grant(state, grant)
         seconds = _token_seconds(state, form)
-        if grant == JWT_BEARER:
-            _check_jwt(state, form)
-        verdict = state.quotas.count(_OWNER_ID, state.config.client_id, "auth")
+        owner_id = _owner(state, form) if grant == JWT_BEARER else _FIRST_OWNER
+        verdict = state.quotas.count(owner_id, state.config.client_id, "auth")
         if verdict is not None and verdict.retry_after is not None:
             return error_response(rate_exceeded(verdict.headers())), verdict
         response = answer_with_faults(
-            state, request, "token", None, lambda: json_response(_token_info(state, form, seconds))
+            state, request, "token", None, lambda: json_response(_token_info(state, form, owner_id, seconds))
         )
     except ApiError as error:
         response = error_response(error)
@@ -102,11 +102,14 @@ def _check_grant(state: State, grant: str) -> None:
     raise ApiError(400, "OAU-251", "Unsupported grant type", oauth_error="unsupported_grant_type")
 
 
-def _check_jwt(state: State, form: Mapping[str, str]) -> None:
+def _owner(state: State, form: Mapping[str, str]) -> str:
+    """The extension id of the user whose JWT it is."""
     if "assertion" not in form:
         raise _oauth(invalid_parameter("assertion", ""), "invalid_request")
-    if not hmac.compare_digest(form["assertion"].encode(), state.config.jwt.encode()):
-        raise ApiError(400, "OAU-331", "Invalid JWT assertion", oauth_error="invalid_grant")
+    for extension, jwt in zip(EXTENSIONS, state.config.jwts, strict=False):
+        if hmac.compare_digest(form["assertion"].encode(), jwt.encode()):
+            return str(extension.id)
+    raise ApiError(400, "OAU-331", "Invalid JWT assertion", oauth_error="invalid_grant")
 
 
 def _token_seconds(state: State, form: Mapping[str, str]) -> int:
@@ -122,7 +125,7 @@ def _oauth(error: ApiError, oauth_error: str) -> ApiError:
     return error
 
 
-def _token_info(state: State, form: Mapping[str, str], seconds: int) -> dict[str, object]:
+def _token_info(state: State, form: Mapping[str, str], owner_id: str, seconds: int) -> dict[str, object]:
     config = state.config
     session: OauthSession | None
     if form["grant_type"] == "refresh_token":
@@ -130,7 +133,7 @@ def _token_info(state: State, form: Mapping[str, str], seconds: int) -> dict[str
         if session is None:
             raise ApiError(400, "OAU-210", "Token not found", oauth_error="invalid_grant")
     else:
-        session = state.sessions.login(config.client_id, _OWNER_ID, config.app_scopes, seconds, config.refresh_tokens)
+        session = state.sessions.login(config.client_id, owner_id, config.app_scopes, seconds, config.refresh_tokens)
     info: dict[str, object] = {
         "access_token": session.access_token,
         "token_type": "bearer",

@@ -57,6 +57,11 @@ class Sandbox:
         return self._state.config.jwt
 
     @property
+    def jwts(self) -> tuple[str, ...]:
+        """Of all users that may log in, the first one's first."""
+        return self._state.config.jwts
+
+    @property
     def clock(self) -> Clock:
         """Its time, which tests move forward instead of waiting."""
         return self._state.clock
@@ -118,14 +123,14 @@ class Sandbox:
         """Forgets requests, quotas, faults, deletions and sync tokens; logins and time stay."""
         self._state.reset()
 
-    def connection(self) -> dict[str, Any]:
-        """The Airflow connection `ringcentral_default` to this sandbox."""
+    def connection(self, user: int = 0) -> dict[str, Any]:
+        """The Airflow connection to this sandbox as one of its users: `ringcentral_default` as the first."""
         return {
             "conn_type": "ringcentral",
             "host": self.platform_url,
             "login": self.client_id,
             "password": self.client_secret,
-            "extra": {"jwt": self.jwt, "media_host": self.media_url},
+            "extra": {"jwt": self.jwts[user], "media_host": self.media_url},
         }
 
     def connection_json(self) -> str:

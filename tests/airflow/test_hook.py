@@ -14,26 +14,65 @@ from sandbox.ringcentral import Sandbox, SandboxConfig
 from tests.airflow.conftest import Connect
 from tests.conftest import NOON, StartSandbox
 from voxlake.airflow.hook import RingCentralHook
-from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.credentials import Credentials
 
 FIELDS = {"login": "the-id", "password": "the-client-secret", "extra": {"jwt": "the.jwt.itself"}}
 
 
-def credentials_of(client: RingCentralClient) -> Credentials:
-    return client._credentials
-
-
-def test_a_connection_of_the_environment_makes_a_client_for_ringcentrals_own_hosts(connect: Connect) -> None:
+def test_a_connection_of_the_environment_makes_a_client_for_ringcentrals_own_hosts(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connect(FIELDS)
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "the-fernet-key")
 
-    assert credentials_of(RingCentralHook().get_conn()) == Credentials(
-        server_url="https://platform.ringcentral.com",
-        client_id="the-id",
-        client_secret="the-client-secret",
-        jwt="the.jwt.itself",
-        media_url="https://media.ringcentral.com",
-    )
+    assert RingCentralHook().credentials() == [
+        Credentials(
+            server_url="https://platform.ringcentral.com",
+            client_id="the-id",
+            client_secret="the-client-secret",
+            jwt="the.jwt.itself",
+            media_url="https://media.ringcentral.com",
+            connection="ringcentral_default",
+            at_rest_key="the-fernet-key",
+        )
+    ]
+
+
+def test_further_connections_add_up_to_the_first_that_is_missing(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(FIELDS)
+    for number in (2, 3, 5):
+        fields = {"conn_type": "ringcentral", **FIELDS, "login": f"id-{number}"}
+        monkeypatch.setenv(f"AIRFLOW_CONN_RINGCENTRAL_DEFAULT__{number}", json.dumps(fields))
+
+    found = RingCentralHook().credentials()
+
+    assert [(one.connection, one.client_id) for one in found] == [
+        ("ringcentral_default", "the-id"),
+        ("ringcentral_default__2", "id-2"),
+        ("ringcentral_default__3", "id-3"),
+    ]
+    assert RingCentralHook().credentials(spread=False) == found[:1]
+
+
+def test_further_connections_must_lead_to_the_same_hosts(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect(FIELDS)
+    fields = {"conn_type": "ringcentral", **FIELDS, "host": "https://platform.example.net"}
+    monkeypatch.setenv("AIRFLOW_CONN_RINGCENTRAL_DEFAULT__2", json.dumps(fields))
+
+    with pytest.raises(ValueError, match=r"^Connection ringcentral_default__2: host and media_host must be those of"):
+        RingCentralHook().get_conn()
+
+
+def test_what_is_wrong_with_a_further_connection_is_told_by_its_name(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(FIELDS)
+    monkeypatch.setenv("AIRFLOW_CONN_RINGCENTRAL_DEFAULT__2", '{"conn_type": "ringcentral"}')
+
+    with pytest.raises(ValueError, match=r"^Connection ringcentral_default__2: .* lacks client_id"):
+        RingCentralHook().get_conn()
 
 
 @pytest.mark.parametrize("as_text", [False, True])
@@ -43,7 +82,7 @@ def test_host_and_media_host_are_taken_from_an_extra_that_is_an_object_or_its_te
     extra = {"jwt": "the.jwt.itself", "media_host": "https://media.example.net"}
     connect(FIELDS | {"host": "https://platform.example.net", "extra": json.dumps(extra) if as_text else extra})
 
-    made = credentials_of(RingCentralHook().get_conn())
+    [made] = RingCentralHook().credentials()
 
     assert (made.server_url, made.media_url) == ("https://platform.example.net", "https://media.example.net")
     assert made.jwt == "the.jwt.itself"
@@ -53,7 +92,7 @@ def test_host_and_media_host_are_taken_from_an_extra_that_is_an_object_or_its_te
 def test_what_the_form_leaves_empty_has_its_default(connect: Connect, empty: str | None) -> None:
     connect(FIELDS | {"host": empty, "extra": {"jwt": "the.jwt.itself", "media_host": empty}})
 
-    made = credentials_of(RingCentralHook().get_conn())
+    [made] = RingCentralHook().credentials()
 
     assert (made.server_url, made.media_url) == ("https://platform.ringcentral.com", "https://media.ringcentral.com")
 

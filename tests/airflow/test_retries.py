@@ -78,13 +78,15 @@ def test_every_task_keeps_its_policy_through_airflows_serialization_of_the_dag()
         assert {task.task_id: task.has_retry_policy for task in read.tasks} == dict.fromkeys(dag.task_ids, True)
 
 
-def test_a_used_up_quota_sends_the_task_back_until_there_is_room() -> None:
+@pytest.mark.parametrize(("wait", "away"), [(42, 32), (10.5, 1), (3, 1)])
+def test_a_used_up_quota_sends_the_task_back_until_shortly_before_its_turn(wait: float, away: float) -> None:
     before = datetime.now(UTC)
 
     with pytest.raises(AirflowRescheduleException) as raised, connection_errors_in_airflow_terms("ringcentral_default"):
-        raise RateLimitedError("Send nothing for 42 s", retry_after=42)
+        raise RateLimitedError(f"Send nothing for {wait} s", retry_after=wait)
 
-    assert before + timedelta(seconds=42) <= raised.value.reschedule_date <= datetime.now(UTC) + timedelta(seconds=42)
+    back = timedelta(seconds=away)
+    assert before + back <= raised.value.reschedule_date <= datetime.now(UTC) + back
 
 
 @pytest.mark.parametrize("kind", [LoginRefusedError, PermissionDeniedError])

@@ -28,7 +28,7 @@ CONTEXT: dict[str, Any] = {
     "params": {"start": START.isoformat(), "end": NOON.isoformat()},
     "run_id": "manual__1",
     "dag_run": SimpleNamespace(run_type="manual", dag_id="ringcentral_recordings"),
-    "ti": SimpleNamespace(try_number=1),
+    "ti": SimpleNamespace(try_number=1, task_id="task", map_index=-1),
 }
 
 

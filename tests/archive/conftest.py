@@ -13,6 +13,7 @@ from tests.archive.archived_day import CONFIG
 from voxlake.lake.local import LocalStorage
 from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 Connect = Callable[..., RingCentralClient]
 
@@ -45,7 +46,7 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
                 media_url or sandbox.media_url,
             )
             state_dir = tmp_path / f"machine-{len(list(tmp_path.glob('machine-*')))}"
-            return connected.enter_context(RingCentralClient(credentials, state_dir, max_wait=max_wait))
+            return connected.enter_context(RingCentralClient(credentials, SqliteState(state_dir), max_wait=max_wait))
 
         yield connect_to
 

@@ -1,13 +1,32 @@
 """What the tests of the RingCentral client share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from scripted_server import ScriptedServer
 
 from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.shared_state import SharedState, open_state
+from voxlake.ringcentral.sqlite_state import SqliteState
+
+# An empty machine has no Redis server: there what processes share is tested with the file of one host.
+REDIS_URL = os.environ.get("VOXLAKE_TEST_REDIS_URL", "")
+
+
+@pytest.fixture(params=["sqlite", *(["redis"] if REDIS_URL else [])])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SharedState]:
+    """What processes share, empty."""
+    if request.param == "sqlite":
+        yield open_state("", tmp_path / "shared")
+        return
+    with redis.Redis.from_url(REDIS_URL) as server:
+        server.flushdb()
+        yield open_state(REDIS_URL, tmp_path)
+        server.flushdb()
 
 
 @pytest.fixture
@@ -38,5 +57,5 @@ def credentials(server: ScriptedServer, media: ScriptedServer) -> Credentials:
 
 @pytest.fixture
 def client(credentials: Credentials, tmp_path: Path) -> Iterator[RingCentralClient]:
-    with RingCentralClient(credentials, tmp_path / "state", timeout=(10, 10)) as connected:
+    with RingCentralClient(credentials, SqliteState(tmp_path / "state"), timeout=(10, 10)) as connected:
         yield connected

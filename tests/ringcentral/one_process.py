@@ -6,6 +6,7 @@ from pathlib import Path
 
 from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Work:
 
 def run(work: Work, start: Barrier) -> None:
     try:
-        with RingCentralClient(work.credentials, work.state_dir) as client:
+        with RingCentralClient(work.credentials, SqliteState(work.state_dir)) as client:
             for _ in range(2):
                 start.wait(60)
                 for _ in range(work.requests):

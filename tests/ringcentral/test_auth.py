@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from exposure import everything_shown
 from scripted_server import TOKEN_PATH, Answer, ScriptedServer, json_answer, token_answer
 
@@ -12,11 +13,13 @@ from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.errors import (
     BadReplyError,
     LoginRefusedError,
-    PermissionDeniedError,
     RateLimitedError,
     RingCentralError,
     ServerError,
+    TransportError,
 )
+from voxlake.ringcentral.shared_state import SharedState
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 PATH = "/restapi/v1.0/account/~"
 
@@ -50,19 +53,31 @@ def test_clients_share_one_token_and_the_file_does_not_show_it(
     server.script(PATH, json_answer({}))
 
     for _ in range(3):
-        with RingCentralClient(credentials, tmp_path / "state") as client:
+        with RingCentralClient(credentials, SqliteState(tmp_path / "state")) as client:
             client.get_json(PATH)
 
     assert len(server.requests_for(TOKEN_PATH)) == 1
     assert bearers(server) == ["first-token"] * 3
-    files = {path.name: path for path in (tmp_path / "state").iterdir()}
-    token_file = files[f"token-{credentials.token_name}"]
-    assert token_file.stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
-    for name, path in files.items():
-        for secret in ("first-token", "the.jwt.itself", "the-client-secret", "the-client-id"):
-            assert secret not in name
-            assert secret.encode() not in path.read_bytes()
+    [file] = (tmp_path / "state").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    for secret in ("first-token", "the.jwt.itself", "the-client-secret", "the-client-id"):
+        assert secret.encode() not in file.read_bytes()
+
+
+def test_the_token_is_for_those_who_have_the_fernet_key_too(
+    credentials: Credentials, server: ScriptedServer, state: SharedState
+) -> None:
+    server.script(PATH, json_answer({}))
+    server.script(TOKEN_PATH, *(token_answer(f"{number}-token") for number in ("first", "second", "third")))
+    keys = ["", Fernet.generate_key().decode(), Fernet.generate_key().decode()]
+
+    for key in [*keys, *keys]:
+        with RingCentralClient(replace(credentials, at_rest_key=key), state) as client:
+            client.get_json(PATH)
+
+    assert len(server.requests_for(TOKEN_PATH)) == 3
+    assert bearers(server) == ["first-token", "second-token", "third-token"] * 2
 
 
 def test_the_login_is_the_jwt_grant(client: RingCentralClient, server: ScriptedServer) -> None:
@@ -94,7 +109,10 @@ def test_after_a_401_the_token_of_another_process_is_taken_before_a_new_login(
     credentials: Credentials, server: ScriptedServer, tmp_path: Path
 ) -> None:
     refused = json_answer({"errorCode": "TokenInvalid"}, 401)
-    with RingCentralClient(credentials, tmp_path) as one, RingCentralClient(credentials, tmp_path) as other:
+    with (
+        RingCentralClient(credentials, SqliteState(tmp_path)) as one,
+        RingCentralClient(credentials, SqliteState(tmp_path)) as other,
+    ):
         server.script(PATH, json_answer({}))
         one.get_json(PATH)
         other.get_json(PATH)
@@ -124,7 +142,10 @@ def test_a_refused_login_says_so_and_is_not_repeated_by_other_tasks(
     )
 
     for _ in range(3):
-        with RingCentralClient(credentials, tmp_path) as client, pytest.raises(LoginRefusedError) as raised:
+        with (
+            RingCentralClient(credentials, SqliteState(tmp_path)) as client,
+            pytest.raises(LoginRefusedError) as raised,
+        ):
             client.get_json(PATH)
         assert (raised.value.status, raised.value.error_code) == (status, "OAU-146")
         assert f"{server.url} refused the login: OAU-146 Invalid client credentials" in str(raised.value)
@@ -138,14 +159,14 @@ def test_a_corrected_secret_works_at_once_and_a_correction_at_ringcentral_soon(
 ) -> None:
     server.script(PATH, json_answer({}))
     server.script(TOKEN_PATH, json_answer({"error": "invalid_grant"}, 400), token_answer("third-token"))
-    with RingCentralClient(credentials, tmp_path) as client, pytest.raises(LoginRefusedError):
+    with RingCentralClient(credentials, SqliteState(tmp_path)) as client, pytest.raises(LoginRefusedError):
         client.get_json(PATH)
 
-    with RingCentralClient(replace(credentials, client_secret="corrected"), tmp_path) as client:
+    with RingCentralClient(replace(credentials, client_secret="corrected"), SqliteState(tmp_path)) as client:
         client.get_json(PATH)
     real_time = time.time
     monkeypatch.setattr(time, "time", lambda: real_time() + 61)
-    with RingCentralClient(credentials, tmp_path) as client:
+    with RingCentralClient(credentials, SqliteState(tmp_path)) as client:
         client.get_json(PATH)
 
     assert bearers(server) == ["third-token", "third-token"]
@@ -156,38 +177,65 @@ def test_a_corrected_secret_works_at_once_and_a_correction_at_ringcentral_soon(
     ("answer", "kind"),
     [
         (json_answer({}, 503), ServerError),
-        (json_answer({}, 403), PermissionDeniedError),
-        (json_answer({"errorCode": "CMN-301"}, 429, Retry_After="1"), RateLimitedError),
+        (json_answer({}, 503, Retry_After="30"), ServerError),
         (Answer(200, b"<html>"), BadReplyError),
         (json_answer({"access_token": "first-token"}), BadReplyError),
         (json_answer({"access_token": "first-token", "expires_in": 0}), BadReplyError),
         (json_answer({"access_token": "first-token", "expires_in": "inf"}), BadReplyError),
         (json_answer({"access_token": "first-token\r\nX: y", "expires_in": 3600}), BadReplyError),
         (json_answer(["first-token"]), BadReplyError),
-        (Answer(200, b'{"access_token": "first-token"', {"Content-Length": "99"}), RingCentralError),
+        (Answer(200, b'{"access_token": "first-token"', {"Content-Length": "99"}), TransportError),
     ],
 )
-def test_another_failed_login_is_tried_again_next_time(
-    client: RingCentralClient, server: ScriptedServer, answer: Answer, kind: type[RingCentralError]
+def test_while_the_login_fails_nobody_sends_anything(
+    credentials: Credentials,
+    server: ScriptedServer,
+    state: SharedState,
+    answer: Answer,
+    kind: type[RingCentralError],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server.script(PATH, json_answer({}))
     server.script(TOKEN_PATH, answer, token_answer("second-token"))
 
-    with pytest.raises(kind) as raised:
+    with RingCentralClient(credentials, state) as client, pytest.raises(kind) as raised:
         client.get_json(PATH)
-    client.get_json(PATH)
+    with RingCentralClient(credentials, state) as other, pytest.raises(ServerError) as again:
+        other.get_json(PATH)
 
     _assert_no_secret(raised.value)
+    _assert_no_secret(again.value)
+    assert str(again.value) == str(raised.value)
+    wait = 30 if "Retry-After" in answer.headers else 10
+    assert raised.value.retry_after == wait
+    assert again.value.retry_after == pytest.approx(wait, abs=2)
+    assert len(server.requests_for(TOKEN_PATH)) == 1
+
+    now = state.now
+    monkeypatch.setattr(state, "now", lambda: now() + wait)
+    with RingCentralClient(credentials, state) as client:
+        client.get_json(PATH)
     assert bearers(server) == ["second-token"]
 
 
-def test_a_damaged_token_file_is_replaced(
-    credentials: Credentials, server: ScriptedServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_login_beyond_the_quota_is_tried_again_when_it_may(client: RingCentralClient, server: ScriptedServer) -> None:
+    server.script(PATH, json_answer({}))
+    server.script(TOKEN_PATH, json_answer({"errorCode": "CMN-301"}, 429, Retry_After="1"), token_answer("second-token"))
+
+    with pytest.raises(RateLimitedError):
+        client.get_json(PATH)
+    client.get_json(PATH)
+
+    assert bearers(server) == ["second-token"]
+
+
+def test_a_damaged_token_is_replaced(
+    credentials: Credentials, server: ScriptedServer, state: SharedState, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.script(PATH, json_answer({}))
-    tmp_path.joinpath(f"token-{credentials.token_name}").write_bytes(b"damaged")
+    state.update(f"token-{credentials.token_name}", lambda _, __: (b"damaged", None))
 
-    with caplog.at_level(logging.WARNING), RingCentralClient(credentials, tmp_path) as client:
+    with caplog.at_level(logging.WARNING), RingCentralClient(credentials, state) as client:
         client.get_json(PATH)
 
     assert "is unreadable; logging in anew" in caplog.text

@@ -14,6 +14,7 @@ from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.call_log import account_id_of, iter_call_log_pages
 from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.errors import BadReplyError, ForeignHostError
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 PATH = "/restapi/v1.0/account/~/call-log"
 DAY = datetime(2026, 3, 3, tzinfo=UTC)
@@ -49,7 +50,7 @@ def test_a_day_is_read_whole_whatever_the_page_size_of_the_server(
     )
     truth = {call.id: call for call in sandbox.truth(DAY, NEXT_DAY).calls}
 
-    with RingCentralClient(credentials, tmp_path) as client:
+    with RingCentralClient(credentials, SqliteState(tmp_path)) as client:
         pages = list(iter_call_log_pages(client, DAY, NEXT_DAY, per_page=400))
 
     records = [record for one in pages for record in one.records]
@@ -89,7 +90,7 @@ def test_no_call_is_missed_while_others_end_and_are_deleted(
             deleted.append(call)
 
     sandbox.between_pages(change)
-    with RingCentralClient(credentials, tmp_path) as client:
+    with RingCentralClient(credentials, SqliteState(tmp_path)) as client:
         for one in iter_call_log_pages(client, DAY, NEXT_DAY, per_page=20):
             read += [record["id"] for record in one.records]
 
@@ -103,7 +104,7 @@ def test_a_day_without_calls_is_one_page(start_sandbox: Callable[[SandboxConfig]
     sandbox = start_sandbox(SandboxConfig(now=NEXT_DAY, mix=CallMix(calls_per_day=0)))
     credentials = Credentials(sandbox.platform_url, sandbox.client_id, sandbox.client_secret, sandbox.jwt)
 
-    with RingCentralClient(credentials, tmp_path) as client:
+    with RingCentralClient(credentials, SqliteState(tmp_path)) as client:
         (only,) = iter_call_log_pages(client, DAY, NEXT_DAY)
 
     assert (only.number, only.records, only.per_page) == (1, [], 1000)

@@ -14,6 +14,7 @@ from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.call_log_sync import SyncPage, iter_modified_pages
 from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.errors import BadReplyError, RequestError, ServerError, SyncTokenRefusedError
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 PATH = "/restapi/v1.0/account/~/call-log-extract-sync"
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -54,7 +55,7 @@ def busy(start_sandbox: StartSandbox) -> Sandbox:
 @pytest.fixture
 def reader(busy: Sandbox, tmp_path: Path) -> RingCentralClient:
     login = Credentials(busy.platform_url, busy.client_id, busy.client_secret, busy.jwt)
-    return RingCentralClient(login, tmp_path / "state")
+    return RingCentralClient(login, SqliteState(tmp_path / "state"))
 
 
 def versions(pages: list[SyncPage]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from voxlake.ringcentral.errors import (
     ServerError,
     TransportError,
 )
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 CALL_LOG = "/restapi/v1.0/account/~/call-log"
 CONTENT = "/restapi/v1.0/account/1/recording/7/content"
@@ -199,7 +200,7 @@ def test_a_429_stops_every_client_of_the_credential(
     with pytest.raises(RateLimitedError, match="every request before that starts the wait again") as raised:
         client.get_json(CALL_LOG)
     with (
-        RingCentralClient(credentials, tmp_path / "state") as other,
+        RingCentralClient(credentials, SqliteState(tmp_path / "state")) as other,
         pytest.raises(RateLimitedError, match="Nothing was sent") as again,
     ):
         other.get_json(CALL_LOG)
@@ -260,7 +261,7 @@ def test_half_a_reply_is_no_reply(client: RingCentralClient, server: ScriptedSer
 
 def test_no_server_is_named_with_its_reason(credentials: Credentials, tmp_path: Path) -> None:
     with (
-        RingCentralClient(_at(credentials, "http://127.0.0.1:1"), tmp_path) as client,
+        RingCentralClient(_at(credentials, "http://127.0.0.1:1"), SqliteState(tmp_path)) as client,
         pytest.raises(TransportError, match=f"No whole reply to POST {TOKEN_PATH}: Connection refused") as raised,
     ):
         client.get_json(CALL_LOG)
@@ -272,7 +273,7 @@ def test_a_silent_server_is_a_time_out(credentials: Credentials, tmp_path: Path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with (
-            RingCentralClient(_at(credentials, url), tmp_path, timeout=(1, 0.2)) as client,
+            RingCentralClient(_at(credentials, url), SqliteState(tmp_path), timeout=(1, 0.2)) as client,
             pytest.raises(TransportError, match=r"no data for 0\.2 s") as raised,
         ):
             client.get_json(CALL_LOG)

@@ -22,6 +22,7 @@ from voxlake.ringcentral.errors import (
     TransportError,
 )
 from voxlake.ringcentral.recordings import DownloadedRecording, download_recording
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 PATH = "/restapi/v1.0/account/1/recording/7/content"
 MP3 = b"\xff\xfb\x90\x64" + bytes(range(256)) * 3000
@@ -228,5 +229,5 @@ def _sandbox_recording(
     )
     recording = sandbox.truth(day, day + timedelta(days=1)).recordings[0]
     uri = f"{sandbox.media_url}/restapi/v1.0/account/~/recording/{recording.id}/content"
-    with RingCentralClient(credentials, tmp_path / "sandbox-state") as client:
+    with RingCentralClient(credentials, SqliteState(tmp_path / "sandbox-state")) as client:
         yield sandbox, client, recording, uri

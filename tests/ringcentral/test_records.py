@@ -18,6 +18,7 @@ from voxlake.ringcentral.call_log import iter_call_log_pages
 from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.record_pages import read_page
 from voxlake.ringcentral.records import ParsedRecords, parse_page
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 Row = dict[str, Any]
 
@@ -306,7 +307,7 @@ def test_real_pages_read_the_same_at_once_and_one_by_one(
     )
     sandbox = start_sandbox(SandboxConfig(now=day + timedelta(days=1), mix=mix, quotas={"heavy": QuotaLimit(6000)}))
     login = Credentials(sandbox.platform_url, sandbox.client_id, sandbox.client_secret, sandbox.jwt, sandbox.media_url)
-    with RingCentralClient(login, tmp_path) as client:
+    with RingCentralClient(login, SqliteState(tmp_path)) as client:
         pages = list(iter_call_log_pages(client, day, day + timedelta(days=1), per_page=200))
 
     for one in pages:

@@ -17,6 +17,7 @@ from sandbox.ringcentral import QuotaLimit, Sandbox, SandboxConfig
 from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.errors import LoginRefusedError, RateLimitedError
+from voxlake.ringcentral.sqlite_state import SqliteState
 
 CALL_LOG = "/restapi/v1.0/account/~/call-log?perPage=1"
 TOKEN = "/restapi/oauth/token"
@@ -84,7 +85,7 @@ def test_processes_together_never_exceed_the_quota(start_sandbox: StartSandbox, 
 
 def test_another_program_with_the_credential_is_taken_into_account(start_sandbox: StartSandbox, tmp_path: Path) -> None:
     sandbox = start_sandbox(SandboxConfig(quotas={"heavy": QuotaLimit(limit=5, window=1)}))
-    with RingCentralClient(credentials_of(sandbox), tmp_path) as client:
+    with RingCentralClient(credentials_of(sandbox), SqliteState(tmp_path)) as client:
         client.get_json(CALL_LOG)
         ask_as_another_program(sandbox, times=3)
 
@@ -96,7 +97,7 @@ def test_another_program_with_the_credential_is_taken_into_account(start_sandbox
 
 def test_a_penalty_is_kept_to_the_end(start_sandbox: StartSandbox, tmp_path: Path) -> None:
     sandbox = start_sandbox(SandboxConfig(quotas={"heavy": QuotaLimit(limit=5, window=60, penalty=1)}))
-    with RingCentralClient(credentials_of(sandbox), tmp_path) as client:
+    with RingCentralClient(credentials_of(sandbox), SqliteState(tmp_path)) as client:
         client.get_json(CALL_LOG)
         ask_as_another_program(sandbox, times=4)
 
@@ -124,13 +125,13 @@ def test_wrong_credentials_are_refused_by_name_and_asked_once(
     wrong = replace(right, **{field: "something-wrong"})
 
     for _ in range(2):
-        with RingCentralClient(wrong, tmp_path) as client, pytest.raises(LoginRefusedError) as raised:
+        with RingCentralClient(wrong, SqliteState(tmp_path)) as client, pytest.raises(LoginRefusedError) as raised:
             client.get_json(CALL_LOG)
         assert raised.value.error_code == code
         assert sandbox.platform_url in str(raised.value)
         shown = everything_shown(raised.value)
         assert not any(secret in shown for secret in (*wrong.secrets, *right.secrets))
-    with RingCentralClient(right, tmp_path) as client:
+    with RingCentralClient(right, SqliteState(tmp_path)) as client:
         client.get_json(CALL_LOG)
 
     assert len(statuses(sandbox, TOKEN)) == 2

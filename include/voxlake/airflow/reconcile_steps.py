@@ -36,7 +36,7 @@ def extract(context: Context) -> list[str]:
     if datetime.now(UTC) < settled_at:
         log.info("%s to %s is settled at %s: waiting for it without a slot", window.start, window.end, settled_at)
         raise AirflowRescheduleException(settled_at)
-    return steps.extract_window(open_lake(), window)
+    return steps.extract_window(open_lake(), window, context)
 
 
 def land(raw_folders: Sequence[str], max_batches: int, context: Context) -> list[list[dict[str, Any]]]:

@@ -42,6 +42,11 @@ class ArchiveRetryPolicy(RetryPolicy):
         return cls()
 
 
+# Airflow takes some seconds to start a task again. So one that waits for the quota comes back before its turn, and waits
+# the rest in place: a place that nobody is there to take is lost.
+_EARLY_SECONDS = 10.0
+
+
 @contextmanager
 def connection_errors_in_airflow_terms(conn_id: str) -> Iterator[None]:
     """Says to Airflow what RingCentral says about a connection as a whole.
@@ -57,6 +62,7 @@ def connection_errors_in_airflow_terms(conn_id: str) -> Iterator[None]:
     try:
         yield
     except RateLimitedError as error:
-        raise AirflowRescheduleException(datetime.now(UTC) + timedelta(seconds=error.retry_after)) from error
+        wait = max(1.0, error.retry_after - _EARLY_SECONDS)
+        raise AirflowRescheduleException(datetime.now(UTC) + timedelta(seconds=wait)) from error
     except (LoginRefusedError, PermissionDeniedError) as error:
         raise AirflowFailException(f"Connection {conn_id}: {error}") from error

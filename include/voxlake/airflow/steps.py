@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 from voxlake.airflow.hook import RingCentralHook
 from voxlake.airflow.lake import open_lake
 from voxlake.airflow.retries import connection_errors_in_airflow_terms
-from voxlake.airflow.window import Window, is_scheduled, resolve_window
+from voxlake.airflow.window import Window, is_backfill, is_scheduled, resolve_window
 from voxlake.airflow.wiring import CALL_LOG
 from voxlake.archive.download import Patience, download_session
 from voxlake.archive.extract import extract_call_log, extract_modified
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 # A read of many pages waits in place for the next minute's quota, and for a penalty to end: it would begin anew if it
 # gave its slot back, and a window of more pages than a minute grants would never be read.
 EXTRACT_MAX_WAIT = 180.0
+
+# A download gives its slot back where it would wait for longer.
+DOWNLOAD_MAX_WAIT = 15.0
 
 # In the state of the asset `CALL_LOG`: the token of the last page that has landed.
 PROGRESS = "modifications_read_to"
@@ -55,7 +58,7 @@ def extract(context: Context) -> list[str]:
         begin = window.start - settings.call_log_overlap
         if not is_settled(lake, begin, window.start, settings.call_log_overlap):
             window = Window(begin, window.end)
-    return extract_window(lake, window)
+    return extract_window(lake, window, context)
 
 
 def _extract_modified(context: Context, lake: Storage, window: Window) -> list[str]:
@@ -66,10 +69,12 @@ def _extract_modified(context: Context, lake: Storage, window: Window) -> list[s
     """
     state = context["asset_state_store"][CALL_LOG]
     since = window.start - get_settings().call_log_overlap
-    hook = RingCentralHook(max_wait=EXTRACT_MAX_WAIT)
+    hook = _hook(context, EXTRACT_MAX_WAIT)
     with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
         try:
-            folder = extract_modified(hook.get_conn(), lake, state.get(PROGRESS), since, window.end)
+            # A token may be good for the user only who got it.
+            client = hook.get_conn(spread=False)
+            folder = extract_modified(client, lake, state.get(PROGRESS), since, window.end)
         except (SyncTokenRefusedError, NotFoundError) as error:
             log.warning("modifications cannot be read: this run reads its window, and the next starts anew: %s", error)
             state.delete(PROGRESS)
@@ -77,10 +82,10 @@ def _extract_modified(context: Context, lake: Storage, window: Window) -> list[s
     return [folder]
 
 
-def extract_window(lake: Storage, window: Window) -> list[str]:
+def extract_window(lake: Storage, window: Window, context: Context) -> list[str]:
     """Reads the call log of a window; returns the raw folders."""
     log.info("reading the company call log from %s to %s", window.start, window.end)
-    hook = RingCentralHook(max_wait=EXTRACT_MAX_WAIT)
+    hook = _hook(context, EXTRACT_MAX_WAIT)
     with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
         return extract_call_log(hook.get_conn(), lake, window.start, window.end)
 
@@ -108,7 +113,7 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
     Raises:
         AirflowRescheduleException: Some are not: the task gives its slot back until it is worth another look.
     """
-    hook, lake = RingCentralHook(), open_lake()
+    hook, lake = _hook(context, DOWNLOAD_MAX_WAIT), open_lake()
     client = hook.get_conn()
     settings = get_settings()
     patience = Patience(wait=settings.recording_wait, retention=settings.recording_retention)
@@ -142,6 +147,13 @@ def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Cont
         raise AirflowFailException("extract or land failed, so there is nothing to publish; their logs say why")
     report = publish_run(open_lake(), [ref for group in batches for ref in _refs(group)], _run_of(context))
     raise_for_failed(report)
+
+
+def _hook(context: Context, max_wait: float) -> RingCentralHook:
+    task = context["ti"]
+    # The name by which a task that comes back has its place in the line.
+    waiter = f"{_run_of(context)}.{task.task_id}.{task.map_index}"
+    return RingCentralHook(max_wait=max_wait, waiter=waiter, backfill=is_backfill(context))
 
 
 def _run_of(context: Context) -> str:

@@ -204,7 +204,7 @@ def _download(client: RingCentralClient, storage: Storage, row: Row) -> Row:
         return {"status": "failed", "error": "the call log names the recording, but no contentUri to fetch it from"}
     with storage.scratch() as scratch:
         with scratch.open("wb") as file:
-            received = download_recording(client, row["content_uri"], file)
+            received = download_recording(client, row["content_uri"], file, row["start_time"])
         path = layout.recording_audio(row["recording_id"], row["start_time"].date(), received.content_type)
         described = _describe(scratch, path, sha256=received.sha256)
         storage.publish(scratch, path)

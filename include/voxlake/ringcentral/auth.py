@@ -1,28 +1,32 @@
-"""The login, and one access token for all processes of this machine.
+"""The login, and one access token for all processes that use the same credential.
 
 RingCentral allows five logins a minute and about five sessions for a user and app
 (https://developers.ringcentral.com/guide/authentication/jwt-flow and …/basics/rate-limits), so one process logs in,
-and all others find its token in an encrypted file.
+and all others find its token, encrypted, in what they share.
 """
 
 import json
 import logging
 import math
-import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import requests
 from cryptography.fernet import InvalidToken
-from filelock import Timeout
 from pydantic import TypeAdapter, ValidationError
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from voxlake.ringcentral import replies
 from voxlake.ringcentral.credentials import Credentials
-from voxlake.ringcentral.errors import BadReplyError, LoginRefusedError, TransportError
-from voxlake.ringcentral.state_files import StateFile
-from voxlake.ringcentral.transport import Body, Transport
+from voxlake.ringcentral.errors import (
+    BadReplyError,
+    LoginRefusedError,
+    RateLimitedError,
+    RingCentralError,
+    ServerError,
+    TransportError,
+)
+from voxlake.ringcentral.shared_state import LockTimeoutError, SharedState, locked
+from voxlake.ringcentral.transport import Transport
 
 __all__ = ["AccessToken", "Bearer", "Credentials", "SharedToken"]
 
@@ -33,8 +37,12 @@ _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 # A refused login is remembered for one window of the login's quota: long enough that the other tasks of a run do not
 # use that quota up, short enough that a correction in the developer console works soon. A corrected secret works at
-# once, because it leads to another file.
+# once, because it leads to another name.
 _REFUSAL_SECONDS = 60.0
+
+# Nothing is sent while the login fails, and it is tried again so much later
+# (https://developers.ringcentral.com/guide/basics/errors).
+_FAILURE_SECONDS = 10.0
 
 # A token younger than this is not thrown away for a missing permission, so that many refused requests make one login.
 _YOUNG_SECONDS = 60.0
@@ -84,36 +92,41 @@ class _JwtGrant(AuthBase):
 
 
 @dataclass(frozen=True)
-class _Refused:
+class _Failed:
+    """A login that failed: all others raise the same error until then, and send nothing."""
+
     message: str
-    status: int
+    status: int | None
     error_code: str | None
     until: float
+    refused: bool
 
 
-_STORED: TypeAdapter[AccessToken | _Refused] = TypeAdapter(AccessToken | _Refused)
+_STORED: TypeAdapter[AccessToken | _Failed] = TypeAdapter(AccessToken | _Failed)
 
 
 class SharedToken:
-    """The access token of one connection, kept encrypted in a file that all processes of this machine share."""
+    """The access token of one credential, kept encrypted in what all its processes share."""
 
-    def __init__(self, credentials: Credentials, state_dir: Path, transport: Transport) -> None:
+    def __init__(self, credentials: Credentials, state: SharedState, transport: Transport) -> None:
         self._credentials = credentials
         self._cipher = credentials.token_cipher()
-        self._file = StateFile(state_dir, f"token-{credentials.token_name}")
+        self._state = state
+        self._key = f"token-{credentials.token_name}"
         self._transport = transport
-        # One login of another process and a second one after it failed.
-        self._lock_seconds = 2 * sum(transport.timeout)
+        # The lock of a process that was killed in its login is free when that login must have ended.
+        self._login_seconds = sum(transport.timeout) + transport.quota.max_wait
         self._known: AccessToken | None = None
 
     def current(self) -> AccessToken:
-        """A token with enough life left, from memory, from the file or from a login.
+        """A token with enough life left, from memory, from the shared state or from a login.
 
         Raises:
             LoginRefusedError: RingCentral refuses these credentials, or refused them within the last minute.
-            RateLimitedError, ServerError, TransportError, BadReplyError: The login failed otherwise.
+            RateLimitedError, ServerError, TransportError, BadReplyError: The login failed otherwise, now or within the
+                last seconds; `retry_after` says how long nobody tries it again.
         """
-        now = time.time()
+        now = self._state.now()
         if self._known is not None and self._known.is_fresh(now):
             return self._known
         stored = self._stored()
@@ -135,40 +148,63 @@ class SharedToken:
 
         A token keeps the permissions that the app had at the login; one granted later needs a new token.
         """
-        if time.time() - token.obtained_at < _YOUNG_SECONDS:
+        if self._state.now() - token.obtained_at < _YOUNG_SECONDS:
             return
-        with self._file.lock():
-            if self._stored() == token:
-                self._file.remove()
+
+        def without_it(value: bytes | None, _: float) -> tuple[bytes | None, None]:
+            return (None if self._opened(value) == token else value), None
+
+        self._state.update(self._key, without_it)
         self._known = None
 
     def _renewed(self, failed: AccessToken | None) -> AccessToken:
+        lease = self._login_seconds
         try:
-            with self._file.lock(self._lock_seconds):
+            with locked(self._state, f"login-{self._key}", lease=lease, timeout=2 * lease):
                 stored = self._stored()
-                now = time.time()
+                now = self._state.now()
                 if isinstance(stored, AccessToken) and stored.is_fresh(now) and stored != failed:
                     return stored
-                if isinstance(stored, _Refused) and now < stored.until:
-                    raise _login_refused(stored)
+                if isinstance(stored, _Failed) and now < stored.until:
+                    raise _error_of(stored, now)
                 return self._log_in()
-        except Timeout:
+        except LockTimeoutError:
             raise TransportError(
-                f"Other processes have tried to log in to {self._credentials.server_url} for "
-                f"{self._lock_seconds:g} s. Try again; if it stays, check the network."
+                f"Other processes have tried to log in to {self._credentials.server_url} for {2 * lease:g} s. "
+                "Try again; if it stays, check the network."
             ) from None
 
     def _log_in(self) -> AccessToken:
+        try:
+            token = self._ask()
+        except RateLimitedError:
+            # The quota remembers it for all: nobody sends another login before its end.
+            raise
+        except (ServerError, TransportError, BadReplyError) as error:
+            seconds = max(_FAILURE_SECONDS, error.retry_after or 0.0)
+            until = self._state.now() + seconds
+            self._store(_Failed(str(error), error.status, error.error_code, until, refused=False))
+            error.retry_after = seconds
+            raise
+        self._store(token)
+        _log.info(
+            "Logged in to %s; the token lives %.0f s",
+            self._credentials.origins[0],
+            token.expires_at - token.obtained_at,
+        )
+        return token
+
+    def _ask(self) -> AccessToken:
         server = self._credentials.origins[0]
-        asked_at = time.time()
+        asked_at = self._state.now()
         response = self._transport.send("POST", f"{server}{_TOKEN_PATH}", auth=_JwtGrant(self._credentials))
         with response:
-            body = Body(response, self._transport.timeout)
+            body = self._transport.body(response)
             status = response.status_code
             if status in {400, 401}:
                 refused = self._refused(status, body.read())
                 self._store(refused)
-                raise _login_refused(refused)
+                raise _error_of(refused, asked_at)
             if status != 200:
                 refusal = replies.Refusal("POST", _TOKEN_PATH, status, response.headers, body.read())
                 raise replies.error_from(refusal, self._credentials.secrets)
@@ -181,40 +217,43 @@ class SharedToken:
                 method="POST",
                 url=_TOKEN_PATH,
             )
-        self._store(token)
-        _log.info("Logged in to %s; the token lives %.0f s", server, token.expires_at - asked_at)
         return token
 
-    def _refused(self, status: int, body: bytes) -> _Refused:
+    def _refused(self, status: int, body: bytes) -> _Failed:
         code, said = replies.error_code_and_message(body, self._credentials.secrets)
         message = (
             f"{self._credentials.origins[0]} refused the login: {code or status} {said.rstrip('.')}. Check client id "
             "(login), client secret (password) and jwt (extra) of the connection: all three must belong to the same "
             "app, and the JWT must be neither expired nor revoked."
         )
-        return _Refused(message, status, code, time.time() + _REFUSAL_SECONDS)
+        return _Failed(message, status, code, self._state.now() + _REFUSAL_SECONDS, refused=True)
 
-    def _stored(self) -> AccessToken | _Refused | None:
-        content = self._file.read()
-        if content is None:
+    def _stored(self) -> AccessToken | _Failed | None:
+        return self._opened(self._state.read(self._key))
+
+    def _opened(self, value: bytes | None) -> AccessToken | _Failed | None:
+        if value is None:
             return None
         try:
-            return _STORED.validate_json(self._cipher.decrypt(content))
+            return _STORED.validate_json(self._cipher.decrypt(value))
         except (InvalidToken, ValidationError):
-            _log.warning("The shared token in %s is unreadable; logging in anew", self._file.path)
+            _log.warning("The shared token %s is unreadable; logging in anew", self._key)
             return None
 
-    def _store(self, content: AccessToken | _Refused) -> None:
-        self._file.replace(self._cipher.encrypt(_STORED.dump_json(content)))
+    def _store(self, content: AccessToken | _Failed) -> None:
+        value = self._cipher.encrypt(_STORED.dump_json(content))
+        self._state.update(self._key, lambda _, __: (value, None))
 
 
-def _login_refused(refused: _Refused) -> LoginRefusedError:
-    return LoginRefusedError(
-        refused.message,
-        status=refused.status,
-        error_code=refused.error_code,
+def _error_of(failed: _Failed, now: float) -> RingCentralError:
+    kind: type[RingCentralError] = LoginRefusedError if failed.refused else ServerError
+    return kind(
+        failed.message,
+        status=failed.status,
+        error_code=failed.error_code,
         method="POST",
         url=_TOKEN_PATH,
+        retry_after=None if failed.refused else failed.until - now,
     )
 
 

@@ -5,28 +5,29 @@ the request decides whether and when to try again, guided by the type of the err
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Self, TypeAlias
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 import requests
 
 from voxlake.ringcentral import replies
 from voxlake.ringcentral.addresses import allowed_url, shown_url
-from voxlake.ringcentral.auth import AccessToken, Bearer, Credentials, SharedToken
-from voxlake.ringcentral.errors import BadReplyError, PermissionDeniedError, RingCentralError
-from voxlake.ringcentral.quota import SharedQuota
-from voxlake.ringcentral.transport import Body, Transport
+from voxlake.ringcentral.credentials import Credentials
+from voxlake.ringcentral.errors import BadReplyError
+from voxlake.ringcentral.lane import Lane
+from voxlake.ringcentral.lanes import Lanes
+from voxlake.ringcentral.quota import Grant, SharedQuota
+from voxlake.ringcentral.shared_state import SharedState
+from voxlake.ringcentral.transport import Body, Tally, Transport
+from voxlake.ringcentral.waiting_line import Rank
 
 Parameter: TypeAlias = str | int | bool | datetime | Sequence[str]
-
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 5
 
 
 @dataclass(frozen=True)
@@ -65,34 +66,48 @@ class MediaReply:
 
 
 class RingCentralClient:
-    """Reads from RingCentral with the token and the quota that all processes of this machine share.
+    """Reads from RingCentral with the tokens and the quotas that all processes share.
 
     Args:
-        credentials: The connection.
-        state_dir: Directory of the shared token and quota; one for all processes, on a local disk. Created with
-            access for its owner only if it does not exist.
+        credentials: The connection. Several of one account (of different users) add up their quotas: each request goes
+            by the one that has room first, and one that is refused drops out with a warning.
+        state: The shared tokens and quotas.
         timeout: Seconds to wait for a connection, and for each next piece of a reply.
         max_wait: Seconds that a request may wait in place for the quota.
+        waiter: Who waits: the same name keeps its place in the line when it comes back, also in another process.
+        backfill: Whether others that are no backfill go first.
+
+    Attributes:
+        tally: What its requests came to.
 
     Every request may raise LoginRefusedError, RateLimitedError, PermissionDeniedError, NotFoundError, RequestError,
-    ServerError, TransportError, BadReplyError or ForeignHostError, all of them RingCentralError.
+    ServerError, TransportError, BadReplyError or ForeignHostError, all of them RingCentralError; and
+    StateUnavailableError.
     """
 
     def __init__(
         self,
-        credentials: Credentials,
-        state_dir: Path,
+        credentials: Credentials | Sequence[Credentials],
+        state: SharedState,
         *,
         timeout: tuple[float, float] = (10, 60),
         max_wait: float = 15.0,
+        waiter: str | None = None,
+        backfill: bool = False,
     ) -> None:
-        self._credentials = credentials
-        self._origins = credentials.origins
-        session = requests.Session()
-        session.headers["User-Agent"] = f"Voxlake/{version('voxlake')}"
-        quota = SharedQuota(state_dir, credentials.quota_name, max_wait=max_wait, reply_within=timeout[0] + timeout[1])
-        self._transport = Transport(session, quota, timeout)
-        self._token = SharedToken(credentials, state_dir, self._transport)
+        all_credentials = [credentials] if isinstance(credentials, Credentials) else list(credentials)
+        self.tally = Tally()
+        self._origins = all_credentials[0].origins
+        self._timeout = timeout
+        self._backfill = backfill
+        lanes = []
+        for one in all_credentials:
+            session = requests.Session()
+            session.headers["User-Agent"] = f"Voxlake/{version('voxlake')}"
+            reply_within = timeout[0] + timeout[1]
+            quota = SharedQuota(state, one.quota_name, waiter=waiter, max_wait=max_wait, reply_within=reply_within)
+            lanes.append(Lane(one, state, quota, Transport(session, quota, timeout, self.tally)))
+        self._lanes = Lanes(lanes)
 
     def __enter__(self) -> Self:
         """Returns the client; leaving the block closes its connections."""
@@ -104,7 +119,12 @@ class RingCentralClient:
 
     def close(self) -> None:
         """Closes the client's connections."""
-        self._transport.session.close()
+        for lane in self._lanes:
+            lane.close()
+
+    def grants(self) -> list[Grant]:
+        """What RingCentral grants these credentials, as far as replies have said."""
+        return [grant for lane in self._lanes for grant in lane.grants()]
 
     def get_json(self, path_or_url: str, params: Mapping[str, Parameter] | None = None) -> JsonReply:
         """Reads a JSON object.
@@ -121,13 +141,15 @@ class RingCentralClient:
         url = path_or_url
         if params:
             url = f"{url}{'&' if '?' in url else '?'}{_query(params)}"
-        with self._get(url, {"Accept": "application/json"}) as response:
-            body = self._body(response).read()
+        rank = Rank(media=False, backfill=self._backfill)
+        lane, response = self._get(url, {"Accept": "application/json"}, rank, {200})
+        with response:
+            body = Body(response, self._timeout, self.tally).read()
         data = _json_object(body)
         if data is None:
             shown = shown_url(response.url)
             raise BadReplyError(
-                f"RingCentral answered GET {shown} with {replies.describe(body, self._credentials.secrets)} instead "
+                f"RingCentral answered GET {shown} with {replies.describe(body, lane.secrets)} instead "
                 "of a JSON object. Check the host of the connection and any proxy on the way.",
                 status=response.status_code,
                 method="GET",
@@ -136,67 +158,34 @@ class RingCentralClient:
         return JsonReply(data, body, response.url, response.headers)
 
     @contextmanager
-    def stream(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[MediaReply]:
+    def stream(
+        self, url: str, headers: Mapping[str, str] | None = None, started: datetime | None = None
+    ) -> Iterator[MediaReply]:
         """Opens media and closes the connection's reply at the end of the block.
 
         Args:
             url: An absolute URL on the media host or the connection's host, such as a recording's `contentUri`.
             headers: Further request headers, such as `Range`.
+            started: When the recording started: of those that wait for the quota the oldest goes first, as the provider
+                deletes it first. One that is not known counts as started now.
 
         Raises:
             RingCentralError: See the class. Only replies with status 200 and 206 are handed out.
         """
+        since = started.timestamp() if started else time.time()
+        rank = Rank(media=True, backfill=self._backfill, started=since)
+        began, waited = time.monotonic(), self.tally.waited
         # A body in another encoding would have another length than Content-Length and Content-Range say.
-        with self._get(url, {"Accept-Encoding": "identity", **(headers or {})}, {200, 206}) as response:
-            yield MediaReply(response.status_code, response.url, response.headers, self._body(response))
+        lane, response = self._get(url, {"Accept-Encoding": "identity", **(headers or {})}, rank, {200, 206})
+        with response:
+            body = Body(response, self._timeout, self.tally)
+            yield MediaReply(response.status_code, response.url, response.headers, body)
+        lane.took(url, time.monotonic() - began - (self.tally.waited - waited))
 
     def _get(
-        self, path_or_url: str, headers: Mapping[str, str], successes: frozenset[int] | set[int] = frozenset({200})
-    ) -> requests.Response:
-        url = allowed_url(path_or_url, self._origins)
-        token = self._token.current()
-        response = self._follow(url, headers, token)
-        if response.status_code == 401:
-            # Expired early, revoked, or pushed out by another session: each is cured by another token
-            # (https://developers.ringcentral.com/guide/authentication/tokens).
-            response.close()
-            token = self._token.replaced(token)
-            response = self._follow(url, headers, token)
-        if response.status_code in successes:
-            return response
-        with response:
-            error = self._error(response, token)
-        if isinstance(error, PermissionDeniedError):
-            self._token.forget(token)
-        raise error
-
-    def _follow(self, url: str, headers: Mapping[str, str], token: AccessToken) -> requests.Response:
-        """Sends a GET and follows its redirects as far as they stay on the allowed hosts."""
-        asked = url
-        for _ in range(_MOST_REDIRECTS + 1):
-            response = self._transport.send("GET", url, auth=Bearer(token), headers=headers)
-            if response.status_code not in _REDIRECTS:
-                return response
-            response.close()
-            # Without Location the same address is to be asked again
-            # (https://developers.ringcentral.com/guide/basics/formats/responses).
-            url = allowed_url(urljoin(url, response.headers.get("Location", "")), self._origins)
-        raise BadReplyError(
-            f"GET {shown_url(asked)} was redirected more than {_MOST_REDIRECTS} times, last to {shown_url(url)}. "
-            "Check the host of the connection.",
-            status=response.status_code,
-            method="GET",
-            url=shown_url(asked),
-        )
-
-    def _error(self, response: requests.Response, token: AccessToken) -> RingCentralError:
-        # An error's body is small; of anything else the start is enough.
-        start = next(self._body(response).chunks(1 << 16), b"")
-        refusal = replies.Refusal("GET", shown_url(response.url), response.status_code, response.headers, start)
-        return replies.error_from(refusal, (*self._credentials.secrets, token.value))
-
-    def _body(self, response: requests.Response) -> Body:
-        return Body(response, self._transport.timeout)
+        self, path_or_url: str, headers: Mapping[str, str], rank: Rank, successes: Collection[int]
+    ) -> tuple[Lane, requests.Response]:
+        return self._lanes.get(allowed_url(path_or_url, self._origins), headers, rank, successes)
 
 
 def utc_text(moment: datetime) -> str:

@@ -21,6 +21,9 @@ class Credentials:
         client_secret: The app's client secret.
         jwt: The JWT credential that a user created for the app in the developer console.
         media_url: Where recordings are fetched from, besides `server_url`.
+        connection: What the user calls these credentials, for messages.
+        at_rest_key: Airflow's Fernet key, so that the shared token can be read by who has both; empty where there is
+            none.
     """
 
     server_url: str
@@ -28,6 +31,8 @@ class Credentials:
     client_secret: str = field(repr=False)
     jwt: str = field(repr=False)
     media_url: str = "https://media.ringcentral.com"
+    connection: str = ""
+    at_rest_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -59,7 +64,7 @@ class Credentials:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The texts that no error may show."""
-        return self.client_secret, self.jwt
+        return tuple(secret for secret in (self.client_secret, self.jwt, self.at_rest_key) if secret)
 
     @property
     def quota_name(self) -> str:
@@ -68,8 +73,12 @@ class Credentials:
 
     @property
     def token_name(self) -> str:
-        """A name for exactly these credentials, from which none of them can be found."""
-        return self._derived("token file name", *self._identity).hex()[:32]
+        """A name for exactly these credentials, from which none of them can be found.
+
+        Hosts with another `at_rest_key` have another name: they could not read each other's token, and would each
+        replace it without end.
+        """
+        return self._derived("token name", *self._identity).hex()[:32]
 
     def token_cipher(self) -> Fernet:
         """Encrypts what only a holder of exactly these credentials may read."""
@@ -77,7 +86,7 @@ class Credentials:
 
     @property
     def _identity(self) -> tuple[str, ...]:
-        return str(self.origins[0]), self.client_id, self.client_secret, self.jwt
+        return str(self.origins[0]), self.client_id, self.client_secret, self.jwt, self.at_rest_key
 
     @staticmethod
     def _derived(purpose: str, *parts: str) -> bytes:

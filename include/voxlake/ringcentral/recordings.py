@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO
 
 from voxlake.ringcentral.addresses import shown_url
@@ -36,7 +37,9 @@ class DownloadedRecording:
     content_type: str
 
 
-def download_recording(client: RingCentralClient, content_uri: str, destination: BinaryIO) -> DownloadedRecording:
+def download_recording(
+    client: RingCentralClient, content_uri: str, destination: BinaryIO, started: datetime | None = None
+) -> DownloadedRecording:
     """Writes the audio of one recording to an open file.
 
     The memory it needs does not grow with the recording. If RingCentral sends only a part, the rest is asked for
@@ -47,6 +50,7 @@ def download_recording(client: RingCentralClient, content_uri: str, destination:
         content_uri: The `contentUri` of the recording, as the call log gave it.
         destination: A binary file open for writing. After an error it may hold the start of the recording; what is
             not audio is never written.
+        started: When the recording started: those that the provider deletes first go first where many wait.
 
     Raises:
         NotFoundError: The recording is not ready yet, or has been deleted.
@@ -60,7 +64,7 @@ def download_recording(client: RingCentralClient, content_uri: str, destination:
     total: int | None = None
     while total is None or size < total:
         headers = {"Range": f"bytes={size}-"} if size else None
-        with client.stream(content_uri, headers) as reply:
+        with client.stream(content_uri, headers, started) as reply:
             end = _end(reply, size, total)
             for chunk in _chunks(reply):
                 content_type = content_type or _audio_type(reply, chunk)

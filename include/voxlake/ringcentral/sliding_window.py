@@ -88,25 +88,37 @@ def at(state: SlidingWindow, now: float, reply_within: float) -> SlidingWindow:
     return replace(state, counted=counted, in_flight=in_flight)
 
 
-def wait_before(state: SlidingWindow, now: float) -> float:
+def wait_before(state: SlidingWindow, now: float, ahead: int = 0) -> float:
     """Seconds until one more request may be sent; 0.0 if it may now. `state` is as of `now`.
 
     Until a reply has stated the limit, requests go one at a time, since the guess may be too high. A later reply may
     free fewer places than this foresees: ask again after the wait.
+
+    Args:
+        state: The group.
+        now: The time.
+        ahead: How many requests are to be sent before this one.
     """
     blocked = max(0.0, state.blocked_until - now)
-    if not state.learned and state.in_flight:
+    if not state.learned and (state.in_flight or ahead):
         return max(blocked, _FIRST_REPLY_SECONDS)
-    excess = state.used - state.limit + 1
+    # Who takes a place leaves it to the next one window later.
+    rounds, place = divmod(ahead, state.limit)
+    return max(blocked, _wait_for_place(state, now, place) + rounds * state.window)
+
+
+def _wait_for_place(state: SlidingWindow, now: float, place: int) -> float:
+    """Seconds until more places than `place` are free; `place` is below the limit."""
+    excess = state.used + place + 1 - state.limit
     if excess <= 0:
-        return blocked
+        return 0.0
     left = 0
     for time in sorted(state.counted):
         left += state.counted[time]
         if left >= excess:
-            return max(blocked, time + state.window - now)
+            return time + state.window - now
     # The others are under way and leave one window after their replies, which may come at any moment.
-    return max(blocked, state.window)
+    return state.window
 
 
 def sent(state: SlidingWindow, request: str, now: float) -> SlidingWindow:

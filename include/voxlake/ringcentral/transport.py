@@ -12,6 +12,24 @@ from voxlake.ringcentral import replies
 from voxlake.ringcentral.addresses import shown_url
 from voxlake.ringcentral.errors import RateLimitedError, TransportError
 from voxlake.ringcentral.quota import SharedQuota
+from voxlake.ringcentral.waiting_line import Rank
+
+
+@dataclass
+class Tally:
+    """What requests came to.
+
+    Attributes:
+        requests: How many were sent.
+        refused: How many of them were answered with 429.
+        waited: Seconds that they waited for their turn in the quota.
+        received: Bytes of the bodies that were read.
+    """
+
+    requests: int = 0
+    refused: int = 0
+    waited: float = 0.0
+    received: int = 0
 
 
 @dataclass(frozen=True)
@@ -22,11 +40,13 @@ class Transport:
         session: The pool.
         quota: The quota of the credential.
         timeout: Seconds to wait for a connection, and for each next piece of a reply.
+        tally: What is counted here.
     """
 
     session: requests.Session
     quota: SharedQuota
     timeout: tuple[float, float]
+    tally: Tally
 
     def send(
         self,
@@ -35,6 +55,7 @@ class Transport:
         *,
         auth: AuthBase,
         headers: Mapping[str, str] | None = None,
+        rank: Rank = Rank(),  # noqa: B008 - immutable
     ) -> requests.Response:
         """Sends one request and returns its reply of whatever status, the body not yet read.
 
@@ -43,16 +64,19 @@ class Transport:
             url: Absolute URL, already checked to lead to an allowed host.
             auth: What authorises the request. Always given: without it `requests` would look into `~/.netrc`.
             headers: Further headers.
+            rank: Its place in the line for the quota.
 
         Raises:
             RateLimitedError: The quota would have to be waited for too long; nothing was sent.
             TransportError: No reply.
         """
         try:
-            slot = self.quota.acquire(self.quota.group_of(url))
+            slot = self.quota.acquire(self.quota.group_of(url), rank)
         except RateLimitedError as error:
             error.method, error.url = method, shown_url(url)
             raise
+        self.tally.requests += 1
+        self.tally.waited += slot.waited
         try:
             response = self.session.request(
                 method,
@@ -67,11 +91,16 @@ class Transport:
             failure = _transport_error(error, method, url, self.timeout)
         else:
             quota = replies.quota_headers(response.headers)
+            self.tally.refused += response.status_code == 429
             self.quota.observe(slot, url, quota, replies.penalty(response.status_code, response.headers))
             return response
         self.quota.observe(slot, url)
         # Raised here and not above: inside `except` it would carry the library's exception as its context.
         raise failure
+
+    def body(self, response: requests.Response) -> "Body":
+        """The body of a reply."""
+        return Body(response, self.timeout, self.tally)
 
 
 @dataclass(frozen=True)
@@ -80,6 +109,7 @@ class Body:
 
     response: requests.Response = field(repr=False)
     timeout: tuple[float, float]
+    tally: Tally
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """The body after content decoding in pieces of at most `size` bytes.
@@ -97,6 +127,7 @@ class Body:
             else:
                 if piece is None:
                     return
+                self.tally.received += len(piece)
                 yield piece
                 continue
             raise failure
