@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.models.pool import Pool
 from airflow.utils.db import initdb
 
 from voxlake.settings import get_settings
@@ -38,3 +39,15 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 def metadata_db() -> None:
     """Airflow's own database, new, in the tests' AIRFLOW_HOME."""
     initdb()
+
+
+@pytest.fixture
+def no_pools(metadata_db: None) -> Iterator[None]:
+    """A metadata database that has only the pool that Airflow makes."""
+    yield
+    for name in slots_of_pools().keys() - {Pool.DEFAULT_POOL_NAME}:
+        Pool.delete_pool(name)
+
+
+def slots_of_pools() -> dict[str, int]:
+    return {str(pool.pool): pool.slots for pool in Pool.get_pools()}

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,89 +10,42 @@ from airflow import plugins_manager
 from airflow._shared.plugins_manager import _load_plugins_from_plugin_directory
 from airflow.jobs.job import Job
 from airflow.listeners.listener import get_listener_manager
-from airflow.models.pool import Pool
 from airflow.sdk.execution_time.task_runner import TaskRunnerMarker
 
-from voxlake.airflow import listener
+from tests.airflow.conftest import slots_of_pools
+from voxlake.airflow import pools
 
 PROJECT = Path(__file__).resolve().parents[2]
-POOLS = PROJECT / "include" / "pools.json"
-
-Row = tuple[int, str | None, bool]
 
 
-@pytest.fixture
-def _no_pools(metadata_db: None) -> Iterator[None]:
-    """A metadata database that has only the pool that Airflow makes."""
-    yield
-    for name in set(pools()) - {Pool.DEFAULT_POOL_NAME}:
-        Pool.delete_pool(name)
-
-
-def pools() -> dict[str, Row]:
-    return {str(pool.pool): (pool.slots, pool.description, pool.include_deferred) for pool in Pool.get_pools()}
-
-
-def pools_of_file() -> dict[str, Row]:
-    return {
-        name: (pool["slots"], pool["description"], pool["include_deferred"])
-        for name, pool in json.loads(POOLS.read_text()).items()
-    }
-
-
-@pytest.mark.usefixtures("_no_pools")
-def test_pools_that_are_missing_are_created_as_the_file_says() -> None:
-    assert set(pools()) == {"default_pool"}
-
-    listener.create_missing_pools(POOLS)
-
-    assert pools() == pools_of_file() | {"default_pool": pools()["default_pool"]}
-
-
-@pytest.mark.usefixtures("_no_pools")
-def test_a_pool_that_an_operator_changed_stays_as_it_is() -> None:
-    changed = (16, "As many as our plan allows", True)
-    Pool.create_or_update_pool("ringcentral_media", *changed)
-
-    listener.create_missing_pools(POOLS)
-    listener.create_missing_pools(POOLS)
-
-    assert pools() == pools_of_file() | {"ringcentral_media": changed, "default_pool": pools()["default_pool"]}
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"none\.json"):
-        listener.create_missing_pools(tmp_path / "none.json")
-
-
-@pytest.mark.usefixtures("_no_pools")
+@pytest.mark.usefixtures("no_pools")
 def test_airflow_readies_a_scheduler_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert get_listener_manager().has_listeners, "the plugin of plugins/ registers one"
     monkeypatch.setattr(sys, "argv", ["airflow", "scheduler", "--pid", "x"])
 
     Job(heartrate=5)
 
-    assert set(pools()) == {"default_pool", *pools_of_file()}
+    assert slots_of_pools().keys() == {"default_pool", *pools.pools_of_file()}
 
 
 @pytest.mark.parametrize("command", [["triggerer"], ["dag-processor"], ["api-server"], []])
-@pytest.mark.usefixtures("_no_pools")
+@pytest.mark.usefixtures("no_pools")
 def test_another_job_than_the_scheduler_is_left_alone(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["airflow", *command])
 
     Job(heartrate=5)
 
-    assert set(pools()) == {"default_pool"}
+    assert slots_of_pools().keys() == {"default_pool"}
 
 
-@pytest.mark.usefixtures("_no_pools")
+@pytest.mark.usefixtures("no_pools")
 def test_a_task_that_a_scheduler_forked_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     # LocalExecutor's fork keeps the command line of the scheduler.
     monkeypatch.setattr(sys, "argv", ["airflow", "scheduler"])
 
     get_listener_manager().hook.on_starting(component=TaskRunnerMarker())
 
-    assert set(pools()) == {"default_pool"}
+    assert slots_of_pools().keys() == {"default_pool"}
 
 
 def test_only_a_scheduler_pays_for_what_the_tasks_import() -> None:
@@ -113,6 +64,7 @@ def test_airflow_loads_the_plugin_with_its_listener() -> None:
     [plugin] = [plugin for plugin in plugins_manager.get_plugin_info() if plugin["name"] == "voxlake"]
 
     assert plugin["listeners"] == ["voxlake.airflow.listener"]
+    assert plugin["priority_weight_strategies"] == ["voxlake.airflow.priority.ScheduledFirst"]
     assert str(plugin["source"]) == "$PLUGINS_FOLDER/voxlake_plugin.py"
 
 

@@ -1,21 +1,14 @@
-"""Readies a scheduler when it starts: the pools that the DAGs name, and what their tasks import.
+"""Readies a scheduler when it starts, and keeps the pool of the downloads as large as the quota asks for.
 
 https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/listeners.html
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import sys
-from pathlib import Path
 from typing import Any
 
 from airflow.listeners import hookimpl
-
-from voxlake.settings import project_root
-
-log = logging.getLogger(__name__)
 
 
 @hookimpl
@@ -28,25 +21,38 @@ def on_starting(component: Any) -> None:
     from airflow.jobs.job import Job
 
     if isinstance(component, Job) and sys.argv[1:2] == ["scheduler"]:
-        create_missing_pools(project_root() / "include" / "pools.json")
+        from voxlake.airflow.pools import create_missing_pools
+
+        create_missing_pools()
         import_for_tasks()
 
 
-def create_missing_pools(file: Path) -> None:
-    """Creates the pools of a file that `airflow pools import` takes; one that exists stays as its operator set it.
+@hookimpl
+def on_dag_run_success(dag_run: Any, msg: str) -> None:
+    """Called by Airflow, in its scheduler, when a run of any DAG has ended well."""
+    _size_media_pool(dag_run)
 
-    A task in a pool that does not exist waits for ever, and Airflow only warns.
 
-    Raises:
-        OSError: The file cannot be read.
-    """
-    # Allowed here, as the scheduler has the metadata database; a task has not.
-    from airflow.models.pool import Pool
+@hookimpl
+def on_dag_run_failed(dag_run: Any, msg: str) -> None:
+    """Called by Airflow, in its scheduler, when a run of any DAG has failed."""
+    _size_media_pool(dag_run)
 
-    for name, pool in json.loads(file.read_text()).items():
-        if Pool.get_pool(name) is None:
-            Pool.create_or_update_pool(name, **pool)
-            log.info("created the pool %s with %d slots", name, pool["slots"])
+
+def _size_media_pool(dag_run: Any) -> None:
+    if not dag_run.dag_id.startswith("ringcentral_"):
+        return
+    from sqlalchemy.orm import object_session
+
+    from voxlake.airflow.hook import shared_state
+    from voxlake.airflow.pools import size_media_pool
+    from voxlake.ringcentral.quota import read_grants
+
+    # The scheduler's own session: SQLite would not let another write before the scheduler has committed.
+    session = object_session(dag_run)
+    if session is not None:
+        # Each run may have brought another grant. Airflow logs what a listener raises, and goes on.
+        size_media_pool(read_grants(shared_state()), session)
 
 
 def import_for_tasks() -> None:

@@ -42,7 +42,7 @@ class ArchiveRetryPolicy(RetryPolicy):
         return cls()
 
 
-# Airflow takes some seconds to start a task again. So one that waits for the quota comes back before its turn, and waits
+# Airflow takes some seconds to start a task again. So one that waits for the quota comes back before its turn and waits
 # the rest in place: a place that nobody is there to take is lost.
 _EARLY_SECONDS = 10.0
 

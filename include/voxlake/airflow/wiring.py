@@ -16,8 +16,8 @@ MAX_MAPPED = 1024
 CALL_LOG = Asset("ringcentral_call_log")
 
 DEFAULT_ARGS: dict[str, Any] = {
-    # What is begun goes first: a session is merged before the next is downloaded, a run is published before the next.
-    "weight_rule": "upstream",
+    # By name: a DAG file is not to import the metadata database's models, which the class needs.
+    "weight_rule": "voxlake.airflow.priority.ScheduledFirst",
     "retries": 3,
     "retry_delay": timedelta(minutes=2),
     "retry_exponential_backoff": True,
