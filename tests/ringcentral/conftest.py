@@ -29,6 +29,11 @@ def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SharedStat
         server.flushdb()
 
 
+def address_of(state: SharedState) -> tuple[str, Path]:
+    """URL and folder by which another process opens a state."""
+    return ("", state.path.parent) if isinstance(state, SqliteState) else (REDIS_URL, Path())
+
+
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
     """The platform host."""

@@ -1,27 +1,63 @@
-"""What one of several processes does in the tests of what they share."""
+"""Processes of their own, in the tests of what they share."""
 
+import multiprocessing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
-from voxlake.ringcentral.sqlite_state import SqliteState
+from voxlake.ringcentral.shared_state import open_state
 
 
 @dataclass(frozen=True)
 class Work:
-    """Two rounds of requests, each begun by all processes together."""
+    """Two rounds of requests, each begun by all processes together.
+
+    Attributes:
+        credentials: Of the sandbox.
+        state_url: Of the shared state; empty for a file.
+        state_dir: Folder of that file.
+        path: What is asked for.
+        requests: How many times a round.
+        clock_ahead: Seconds by which the clock of the process's host is wrong.
+    """
 
     credentials: Credentials
+    state_url: str
     state_dir: Path
     path: str
     requests: int
+    clock_ahead: float = 0.0
+
+
+@contextmanager
+def processes(*works: Work) -> Iterator[Barrier]:
+    """Runs each work in a process of its own; by the barrier the test takes part in each round's start and end."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(len(works) + 1)
+    running = [context.Process(target=run, args=(work, barrier)) for work in works]
+    for process in running:
+        process.start()
+    try:
+        yield barrier
+        for process in running:
+            process.join(60)
+        assert [process.exitcode for process in running] == [0] * len(works)
+    finally:
+        for process in running:
+            process.kill()
 
 
 def run(work: Work, start: Barrier) -> None:
+    real_time = time.time
+    # A process cannot have a clock of its own; all that is here asks this function for the time.
+    time.time = lambda: real_time() + work.clock_ahead
     try:
-        with RingCentralClient(work.credentials, SqliteState(work.state_dir)) as client:
+        with RingCentralClient(work.credentials, open_state(work.state_url, work.state_dir)) as client:
             for _ in range(2):
                 start.wait(60)
                 for _ in range(work.requests):

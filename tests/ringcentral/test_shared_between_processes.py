@@ -1,23 +1,20 @@
-"""What several processes of a machine share, seen by the server: real processes, real HTTP."""
+"""What several processes share, seen by the server: real processes, real HTTP."""
 
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing.synchronize import Barrier
-from pathlib import Path
 
 import one_process
 import pytest
 import requests
+from conftest import address_of
 from exposure import everything_shown
 
 from sandbox.ringcentral import QuotaLimit, Sandbox, SandboxConfig
 from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.errors import LoginRefusedError, RateLimitedError
-from voxlake.ringcentral.sqlite_state import SqliteState
+from voxlake.ringcentral.shared_state import SharedState
 
 CALL_LOG = "/restapi/v1.0/account/~/call-log?perPage=1"
 TOKEN = "/restapi/oauth/token"
@@ -33,29 +30,13 @@ def statuses(sandbox: Sandbox, path: str) -> list[int]:
     return [entry.status for entry in sandbox.requests if entry.path == path.partition("?")[0]]
 
 
-@contextmanager
-def processes(count: int, work: one_process.Work) -> Iterator[Barrier]:
-    """Runs `work` in several processes; the barrier lets the test take part in the start and end of each round."""
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(count + 1)
-    running = [context.Process(target=one_process.run, args=(work, barrier)) for _ in range(count)]
-    for process in running:
-        process.start()
-    try:
-        yield barrier
-        for process in running:
-            process.join(60)
-        assert [process.exitcode for process in running] == [0] * count
-    finally:
-        for process in running:
-            process.kill()
-
-
-def test_processes_log_in_once_and_once_more_after_the_token_died(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+def test_processes_log_in_once_and_once_more_after_the_token_died(
+    start_sandbox: StartSandbox, state: SharedState
+) -> None:
     sandbox = start_sandbox(SandboxConfig(quotas={"heavy": QuotaLimit(10_000), "auth": QuotaLimit(5)}))
-    work = one_process.Work(credentials_of(sandbox), tmp_path, CALL_LOG, requests=3)
+    work = one_process.Work(credentials_of(sandbox), *address_of(state), CALL_LOG, requests=3)
 
-    with processes(4, work) as barrier:
+    with one_process.processes(*[work] * 4) as barrier:
         barrier.wait(60)
         barrier.wait(60)
         logins_of_round_one = statuses(sandbox, TOKEN)
@@ -72,20 +53,22 @@ def test_processes_log_in_once_and_once_more_after_the_token_died(start_sandbox:
     assert answers.count(401) <= 4
 
 
-def test_processes_together_never_exceed_the_quota(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+def test_processes_together_never_exceed_the_quota(start_sandbox: StartSandbox, state: SharedState) -> None:
     sandbox = start_sandbox(SandboxConfig(quotas={"heavy": QuotaLimit(limit=5, window=1)}))
-    work = one_process.Work(credentials_of(sandbox), tmp_path, CALL_LOG, requests=2)
+    work = one_process.Work(credentials_of(sandbox), *address_of(state), CALL_LOG, requests=2)
 
-    with processes(4, work) as barrier:
+    with one_process.processes(*[work] * 4) as barrier:
         for _ in range(4):
             barrier.wait(60)
 
     assert statuses(sandbox, CALL_LOG) == [200] * 16
 
 
-def test_another_program_with_the_credential_is_taken_into_account(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+def test_another_program_with_the_credential_is_taken_into_account(
+    start_sandbox: StartSandbox, state: SharedState
+) -> None:
     sandbox = start_sandbox(SandboxConfig(quotas={"heavy": QuotaLimit(limit=5, window=1)}))
-    with RingCentralClient(credentials_of(sandbox), SqliteState(tmp_path)) as client:
+    with RingCentralClient(credentials_of(sandbox), state) as client:
         client.get_json(CALL_LOG)
         ask_as_another_program(sandbox, times=3)
 
@@ -95,9 +78,9 @@ def test_another_program_with_the_credential_is_taken_into_account(start_sandbox
     assert statuses(sandbox, CALL_LOG) == [200] * 7
 
 
-def test_a_penalty_is_kept_to_the_end(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+def test_a_penalty_is_kept_to_the_end(start_sandbox: StartSandbox, state: SharedState) -> None:
     sandbox = start_sandbox(SandboxConfig(quotas={"heavy": QuotaLimit(limit=5, window=60, penalty=1)}))
-    with RingCentralClient(credentials_of(sandbox), SqliteState(tmp_path)) as client:
+    with RingCentralClient(credentials_of(sandbox), state) as client:
         client.get_json(CALL_LOG)
         ask_as_another_program(sandbox, times=4)
 
@@ -118,20 +101,20 @@ def test_a_penalty_is_kept_to_the_end(start_sandbox: StartSandbox, tmp_path: Pat
     ("field", "code"), [("client_id", "OAU-146"), ("client_secret", "OAU-146"), ("jwt", "OAU-331")]
 )
 def test_wrong_credentials_are_refused_by_name_and_asked_once(
-    start_sandbox: StartSandbox, tmp_path: Path, field: str, code: str
+    start_sandbox: StartSandbox, state: SharedState, field: str, code: str
 ) -> None:
     sandbox = start_sandbox(SandboxConfig())
     right = credentials_of(sandbox)
     wrong = replace(right, **{field: "something-wrong"})
 
     for _ in range(2):
-        with RingCentralClient(wrong, SqliteState(tmp_path)) as client, pytest.raises(LoginRefusedError) as raised:
+        with RingCentralClient(wrong, state) as client, pytest.raises(LoginRefusedError) as raised:
             client.get_json(CALL_LOG)
         assert raised.value.error_code == code
         assert sandbox.platform_url in str(raised.value)
         shown = everything_shown(raised.value)
         assert not any(secret in shown for secret in (*wrong.secrets, *right.secrets))
-    with RingCentralClient(right, SqliteState(tmp_path)) as client:
+    with RingCentralClient(right, state) as client:
         client.get_json(CALL_LOG)
 
     assert len(statuses(sandbox, TOKEN)) == 2

@@ -98,6 +98,26 @@ def test_the_whole_limit_can_be_used_at_once_and_again_after_a_window(limit: int
 
 
 @given(
+    limit=st.integers(1, 12), ahead=st.integers(0, 60), seconds=st.sampled_from([1.0, 60.0]), used=st.integers(0, 12)
+)
+def test_the_turn_of_one_in_line_is_foreseen(limit: int, ahead: int, seconds: float, used: int) -> None:
+    now = 1_000_000_000.0
+    window = SlidingWindow(limit, seconds, learned=True)
+    for number in range(min(used, limit)):
+        window = sliding_window.replied(window, str(number), now)
+    foreseen = sliding_window.wait_before(window, now, ahead)
+
+    time = now
+    for number in range(ahead + 1):
+        window = sliding_window.at(window, time, REPLY_WITHIN)
+        time += sliding_window.wait_before(window, time)
+        window = sliding_window.at(window, time, REPLY_WITHIN)
+        window = sliding_window.replied(sliding_window.sent(window, f"next {number}", time), f"next {number}", time)
+
+    assert time - now == pytest.approx(foreseen, rel=0.0021, abs=1e-3)
+
+
+@given(
     limit=st.integers(1, 50),
     own=st.integers(0, 50),
     remaining=st.integers(0, 50),
