@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig
@@ -227,6 +227,51 @@ def test_a_bad_field_is_named_with_what_was_expected(change: dict[str, Any], tol
     assert re.match(told, reason(record(**change)))
 
 
+BAD_IDS = [
+    *(
+        "../../x",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        "..",
+        "-rf",
+        "~",
+        "C:",
+        "a b",
+        "12345\n",
+        "12345\0",
+        "ä",
+        "１２",
+        "аdmin",
+    ),
+    *("x" * 129, "x" * 300, "NUL", "con", "Lpt1", "%2e%2e%2f", "\u202etxt", "", -1),
+]
+
+
+@pytest.mark.parametrize("identifier", BAD_IDS, ids=lambda value: ascii(value)[:20])
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("recording.id", lambda bad: {"recording": recording(bad)}),
+        ("telephonySessionId", lambda bad: {"telephonySessionId": bad}),
+        ("sessionId", lambda bad: {"sessionId": bad}),
+        ("legs[1].recording.id", lambda bad: {"legs": [leg(), leg(recording=recording(bad))]}),
+        ("legs[0].telephonySessionId", lambda bad: {"legs": [leg(telephonySessionId=bad)]}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_id_that_could_not_name_a_file_rejects_its_record_and_no_other(
+    identifier: str | int, path: str, place: Callable[[Any], dict[str, Any]]
+) -> None:
+    bad = record(id="Bad", **place(identifier))
+    parsed = parse_page(page(record(), bad), READ_AT)
+    assert parsed.calls["call_id"].to_pylist() == ["VgLcd1"]
+    (rejected,) = parsed.rejected
+    assert rejected.record == bad
+    assert re.match(rf"{re.escape(path)}: expected an id (of letters|that can name a file)", rejected.reason)
+    assert len(rejected.reason) < 200
+
+
 def test_a_bad_record_does_not_take_the_others_with_it() -> None:
     good, bad = record(legs=[leg()]), record(id="Bad", duration="x", legs=[leg(), leg()])
     parsed = parse_page(page(bad, good, "no record"), READ_AT)
@@ -350,6 +395,8 @@ _records = st.fixed_dictionaries(
 _places = st.sampled_from([*_fields, "id", "uri", "startTime", "deleted", "legs", "records"])
 
 
+# https://github.com/apache/arrow/issues/51305
+@example(records=[record(legs=[leg(note=[None, False])])], spoiled=None)
 @settings(max_examples=300, deadline=None)
 @given(st.lists(_records, max_size=4), st.none() | st.tuples(_places, _anything))
 def test_any_page_reads_the_same_at_once_and_one_by_one(records: list[Any], spoiled: tuple[str, Any] | None) -> None:
