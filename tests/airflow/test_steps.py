@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from sandbox.ringcentral.config import Group
 from tests.airflow.conftest import Connect
 from tests.conftest import NOON, StartSandbox
 from voxlake.airflow import steps
+from voxlake.airflow.hook import shared_state
 from voxlake.archive.download import RecordingsFailedError
 from voxlake.archive.publish import SessionsFailedError
 from voxlake.settings import get_settings
@@ -127,6 +129,43 @@ def test_a_used_up_quota_stops_the_batch_at_once(start_sandbox: StartSandbox, co
     assert len(sessions) >= 3
     assert held(tmp_path / "lake") == set(recordings_of(sessions[0]))
     assert [entry.status for entry in sandbox.requests if entry.group == "heavy"] == [200, 200]
+
+
+@pytest.mark.parametrize("run_type", ["manual", "backfill"])
+def test_a_task_that_waits_has_its_place_in_the_line_by_its_name_and_what_it_fetches(
+    start_sandbox: StartSandbox, connect: Connect, tmp_path: Path, run_type: str
+) -> None:
+    # One for the call log.
+    sandbox = start_sandbox(SandboxConfig(now=NOON, mix=MIX, quotas={"heavy": QuotaLimit(1), "auth": QuotaLimit(50)}))
+    connect(sandbox.connection())
+    [sessions] = steps.land(steps.extract(CONTEXT), 1, CONTEXT)
+    run = SimpleNamespace(run_type=run_type, dag_id="ringcentral_recordings")
+
+    with pytest.raises(AirflowRescheduleException):
+        steps.download(sessions, {**CONTEXT, "dag_run": run})
+
+    [key] = shared_state().keys("quota-")
+    [(name, waiter)] = json.loads(shared_state().read(key) or b"")["lines"]["heavy"].items()
+    first = min(pq.read_table(tmp_path / "lake" / "tables" / "recordings")["start_time"].to_pylist())
+    assert name == "ringcentral_recordings.manual__1.task.-1"
+    assert waiter["rank"] == {"media": True, "backfill": run_type == "backfill", "started": first.timestamp()}
+
+
+def test_further_connections_take_their_share_of_a_batch(
+    start_sandbox: StartSandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    quotas: dict[Group, QuotaLimit] = {"heavy": QuotaLimit(5), "auth": QuotaLimit(50)}
+    sandbox = start_sandbox(SandboxConfig(now=NOON, mix=MIX, quotas=quotas, users=3))
+    connect(sandbox.connection())
+    for user in (1, 2):
+        monkeypatch.setenv(f"AIRFLOW_CONN_RINGCENTRAL_DEFAULT__{user + 1}", json.dumps(sandbox.connection(user)))
+    [sessions] = steps.land(steps.extract(CONTEXT), 1, CONTEXT)
+    assert 5 < len(sessions) <= 11, "more than one user is granted, beside three questions whose account it is"
+
+    steps.download(sessions, CONTEXT)
+
+    assert held(tmp_path / "lake") == {recording for session in sessions for recording in recordings_of(session)}
+    assert {entry.status for entry in sandbox.requests if entry.group == "heavy"} == {200}
 
 
 @pytest.mark.parametrize(

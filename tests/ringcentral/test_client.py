@@ -1,6 +1,7 @@
 import os
 import re
 import socket
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -210,6 +211,48 @@ def test_a_429_stops_every_client_of_the_credential(
     assert again.value.retry_after == pytest.approx(45, abs=5)
     assert (again.value.status, again.value.method, again.value.url) == (None, "GET", CALL_LOG)
     assert len(server.requests_for(CALL_LOG)) == 1
+
+
+def test_the_tally_is_of_what_was_sent_waited_refused_and_read(
+    client: RingCentralClient, server: ScriptedServer
+) -> None:
+    full = {"X_Rate_Limit_Group": "heavy", "X_Rate_Limit_Limit": "1", "X_Rate_Limit_Remaining": "0"}
+    server.script(
+        CALL_LOG,
+        json_answer({"a": 1}, **full, X_Rate_Limit_Window="0.5"),
+        json_answer({"errorCode": "CMN-301"}, 429, Retry_After="45", **full, X_Rate_Limit_Window="0.5"),
+    )
+
+    body = client.get_json(CALL_LOG).body
+    login = client.tally.received - len(body)
+    with pytest.raises(RateLimitedError):
+        client.get_json(CALL_LOG)
+    with pytest.raises(RateLimitedError):
+        client.get_json(CALL_LOG)
+
+    assert 0 < login < 500
+    assert (client.tally.requests, client.tally.refused) == (3, 1)
+    assert 0.3 < client.tally.waited < 5
+    [grant] = client.grants()
+    assert (grant.group, grant.limit, grant.window) == ("heavy", 1, 0.5)
+    assert 40 < grant.blocked_for <= 45
+
+
+def test_the_time_of_media_is_measured_without_the_wait(
+    client: RingCentralClient, server: ScriptedServer, media: ScriptedServer
+) -> None:
+    full = {"X_Rate_Limit_Group": "heavy", "X_Rate_Limit_Limit": "1", "X_Rate_Limit_Remaining": "0"}
+    server.script(CALL_LOG, json_answer({}, **full, X_Rate_Limit_Window="1"))
+    media.script(CONTENT, json_answer({}, **full, X_Rate_Limit_Window="1"))
+    client.get_json(CALL_LOG)
+    assert client.grants()[0].seconds == 0.0
+
+    with client.stream(media.url + CONTENT) as reply:
+        reply.body.read()
+        time.sleep(0.3)
+
+    assert client.tally.waited > 0.7
+    assert 0.3 <= client.grants()[0].seconds < 0.7
 
 
 def test_an_overloaded_server_is_asked_once(client: RingCentralClient, server: ScriptedServer) -> None:
