@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from voxlake.archive.conversations import update_conversations
 from voxlake.archive.plan import waiting_sessions
+from voxlake.archive.raw_pages import page_paths, read_body
 from voxlake.archive.transfers import CALL_COLUMNS, LEG_COLUMNS
 from voxlake.lake import layout, tables
 from voxlake.lake.schemas import CALLS, LEGS, RECORDINGS, Table
@@ -134,17 +134,16 @@ def _pages(storage: Storage, raw_folders: Sequence[str]) -> Iterator[_Page]:
     pages: list[tuple[str, datetime]] = []
     for folder in raw_folders:
         extracted_at = layout.extracted_at(folder)
-        paths = (path for path in storage.list(folder) if not path.startswith(f"{folder}/rejected/"))
-        pages += [(path, extracted_at) for path in paths]
+        pages += [(path, extracted_at) for path in page_paths(storage, folder)]
     with ThreadPoolExecutor(_PAGES_AT_ONCE) as pool:
         yield from pool.map(lambda page: _parse(storage, *page), pages)
 
 
 def _parse(storage: Storage, path: str, extracted_at: datetime) -> _Page:
-    packed_body = storage.read(path).data
+    body = read_body(storage, path)
     try:
-        parsed = parse_page(gzip.decompress(packed_body), extracted_at)
-    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        parsed = parse_page(body, extracted_at)
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if parsed.rejected:
         folder, _, name = path.rpartition("/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from voxlake.archive.raw_pages import page_paths, read_body
 from voxlake.lake.storage import Storage
 from voxlake.ringcentral.call_log import account_id_of
 
@@ -74,10 +74,8 @@ def _add(record: Any, read: SourceDay, days: dict[date, SourceDay]) -> None:
 
 
 def _pages(storage: Storage, folder: str) -> Iterator[dict[str, Any]]:
-    for path in storage.list(folder):
-        if path.startswith(f"{folder}/rejected/"):
-            continue
-        page = json.loads(gzip.decompress(storage.read(path).data))
+    for path in page_paths(storage, folder):
+        page = json.loads(read_body(storage, path))
         if not isinstance(page, dict) or not isinstance(page.get("records"), list):
             raise ValueError(f"{path}: expected a JSON object with a list `records`")
         yield page

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Sequence
 
+from voxlake.archive.raw_pages import page_paths, read_body
 from voxlake.lake.storage import Storage
 
 
@@ -16,9 +16,9 @@ def sync_token_of(storage: Storage, raw_folders: Sequence[str]) -> str | None:
         storage: The lake.
         raw_folders: In the order they were read.
     """
-    pages = [path for folder in raw_folders for path in storage.list(folder) if path.endswith(".json.gz")]
+    pages = [path for folder in raw_folders for path in page_paths(storage, folder)]
     if not pages:
         return None
-    sync_info = json.loads(gzip.decompress(storage.read(pages[-1]).data)).get("syncInfo") or {}
+    sync_info = json.loads(read_body(storage, pages[-1])).get("syncInfo") or {}
     token: str | None = sync_info.get("syncToken")
     return token
