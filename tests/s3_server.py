@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
@@ -31,10 +31,40 @@ class OneRequestAtATime:
             return list(self._application(environ, start_response))
 
 
+class Refusing:
+    """A WSGI application around another, which answers some requests itself with an error of S3's.
+
+    Attributes:
+        code: The error, such as `SlowDown`.
+        status: Its HTTP status.
+        left: How many requests it still answers so.
+        only: Of which method, and with what in their path; empty for any.
+        refused: Method and path of each of them.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+        self.code, self.status, self.left = "SlowDown", "503 Slow Down", 0
+        self.only = ("", "")
+        self.refused: list[tuple[str, str]] = []
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        method, part = self.only
+        if not (self.left and method in ("", environ["REQUEST_METHOD"]) and part in environ["PATH_INFO"]):
+            return self._application(environ, start_response)
+        self.left -= 1
+        self.refused.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        # A connection is used again only if the body of its last request was read.
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = f"<Error><Code>{self.code}</Code><Message>Please reduce your request rate.</Message></Error>".encode()
+        start_response(self.status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
 @contextmanager
-def s3_server() -> Iterator[str]:
-    """Runs the server in a thread of this process; its URL."""
-    application = OneRequestAtATime(DomainDispatcherApplication(create_backend_app))
+def s3_server(around: Callable[[WSGIApplication], WSGIApplication] = lambda application: application) -> Iterator[str]:
+    """Runs the server, with `around` around it, in a thread of this process; its URL."""
+    application = around(OneRequestAtATime(DomainDispatcherApplication(create_backend_app)))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()

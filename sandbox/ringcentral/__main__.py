@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from datetime import datetime, timedelta
-from typing import get_args
+from typing import Any, cast, get_args
 
 from sandbox.ringcentral.config import (
     DEFAULT_QUOTAS,
@@ -22,6 +22,7 @@ from sandbox.ringcentral.config import (
     QuotaLimit,
     SandboxConfig,
 )
+from sandbox.ringcentral.faults import Fault
 from sandbox.ringcentral.server import Sandbox, run_sandbox
 from sandbox.ringcentral.timestamps import from_text
 
@@ -45,6 +46,16 @@ def number_range(text: str) -> tuple[int, int]:
     if not (dash and least.isdecimal() and most.isdecimal()):
         raise argparse.ArgumentTypeError(f"expected LEAST-MOST, such as 30-90, got {text!r}")
     return int(least), int(most)
+
+
+def fault(text: str) -> Fault:
+    """Reads ON:KIND or ON:KIND:TIMES."""
+    on, _, rest = text.partition(":")
+    kind, _, times = rest.partition(":")
+    try:
+        return Fault(cast(Any, on), cast(Any, kind), times=int(times) if times else None)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def moment(text: str) -> datetime:
@@ -83,6 +94,14 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--now", type=moment, help="fixed time instead of the real one, ISO 8601 with a timezone")
     group.add_argument("--offset", type=float, default=0.0, help="seconds added to the real time")
     group.add_argument("--latency", type=float, default=defaults.latency, help="seconds that every answer takes longer")
+    group.add_argument(
+        "--fault",
+        type=fault,
+        action="append",
+        default=[],
+        metavar="ON:KIND[:TIMES]",
+        help="a bad answer that is switched on from the start, such as content:stall:2; may be repeated",
+    )
     group.add_argument("--json", action="store_true", help="print one line of JSON when ready, and no request log")
 
 
@@ -291,6 +310,8 @@ def main(argv: list[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with run_sandbox(config) as sandbox:
+        for switched_on in arguments.fault:
+            sandbox.faults.add(switched_on)
         _announce(sandbox, arguments.json)
         ended.wait()
 

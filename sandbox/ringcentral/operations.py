@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -97,9 +98,8 @@ def answer_with_faults(
     if fault is None:
         return whole()
     host = state.media_url if request.on_media else state.platform_url
-    return bad_answer(
-        fault, whole, resource or "accountId", f"{host}{request.url_path}?{_REDIRECTED[0]}={_REDIRECTED[1]}"
-    )
+    moved = f"{host}{request.url_path}?{urlencode([*request.query, _REDIRECTED])}"
+    return bad_answer(fault, whole, resource or "accountId", moved)
 
 
 def perform(state: State, operation: Operation, request: ApiRequest) -> tuple[Response, Verdict | None]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.ringcentral.app import media_app, platform_app
 from sandbox.ringcentral.clock import Clock
@@ -60,6 +61,11 @@ class Sandbox:
     def jwts(self) -> tuple[str, ...]:
         """Of all users that may log in, the first one's first."""
         return self._state.config.jwts
+
+    @property
+    def access_tokens(self) -> tuple[str, ...]:
+        """Every one issued so far, whether it is still good or not."""
+        return self._state.sessions.issued()
 
     @property
     def clock(self) -> Clock:
@@ -186,10 +192,19 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class _Protocol(HttpToolsProtocol):
+    """Hands the connection to the application, for faults that lie below HTTP: `scope["state"]["transport"]`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
 def _server(app: ASGIApp) -> uvicorn.Server:
     # The applications need no start-up, and the journal is the log. Connections outlive a wait for the quota.
     config = uvicorn.Config(
         app,
+        http=_Protocol,
         lifespan="off",
         access_log=False,
         log_config=None,

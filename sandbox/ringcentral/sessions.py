@@ -90,6 +90,11 @@ class Sessions:
             for session in [known for known in self._open if token in {known.access_token, known.refresh_token}]:
                 self._end(session, ended)
 
+    def issued(self) -> tuple[str, ...]:
+        """Every access token issued so far, whether it is still good or not."""
+        with self._lock:
+            return (*self._dead, *(session.access_token for session in self._open))
+
     def of(self, access_token: str) -> OauthSession:
         """The session of a good access token.
 

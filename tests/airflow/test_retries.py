@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import errno
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.models.taskinstance import TaskInstance
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 from airflow.serialization.serialized_objects import DagSerialization
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import ClientError
 
 from voxlake.airflow.retries import ArchiveRetryPolicy, connection_errors_in_airflow_terms
 from voxlake.archive.download import RecordingsFailedError
@@ -46,6 +52,51 @@ def test_a_wait_that_the_provider_names_is_kept(kind: type[RingCentralError]) ->
 
 
 @pytest.mark.parametrize(
+    ("exception", "seconds"),
+    [
+        (ServerError("busy", retry_after=600), 600),
+        (RecordingsFailedError("busy", retry_after=600), 600),
+        (
+            ExceptionGroup("busy", [RecordingsFailedError("x", 300), ValueError("y"), RecordingsFailedError("z", 600)]),
+            600,
+        ),
+        # The task's own first wait is longer.
+        (ServerError("busy", retry_after=1), 120),
+        (RecordingsFailedError("busy", retry_after=0), 120),
+    ],
+)
+def test_a_named_wait_is_never_shorter_than_the_tasks_first(exception: Exception, seconds: int) -> None:
+    task = DagBag(DAGS).dags["ringcentral_recordings"].get_task("extract")
+    context: Any = {"ti": SimpleNamespace(task=task)}
+
+    decided = ArchiveRetryPolicy().evaluate(exception=exception, try_number=1, max_tries=3, context=context)
+
+    assert (decided.action, decided.retry_delay) == (RetryAction.RETRY, timedelta(seconds=seconds))
+    assert str(decided.reason).startswith("busy")
+
+
+def test_a_task_is_tried_again_after_two_minutes_then_four_then_eight_and_up_to_twice_that() -> None:
+    for dag in DagBag(DAGS).dags.values():
+        for task in dag.tasks:
+            instances: list[Any] = [
+                SimpleNamespace(
+                    task=task,
+                    try_number=number,
+                    retry_delay_override=None,
+                    end_date=datetime(2026, 11, 21, tzinfo=UTC),
+                    dag_id=dag.dag_id,
+                    task_id=task.task_id,
+                    logical_date=None,
+                )
+                for number in (1, 2, 3)
+            ]
+            waits = [TaskInstance.next_retry_datetime(each) - each.end_date for each in instances]
+            assert task.retries == len(waits)
+            for wait, minutes in zip(waits, (2, 4, 8), strict=True):
+                assert timedelta(minutes=minutes) <= wait <= timedelta(minutes=2 * minutes)
+
+
+@pytest.mark.parametrize(
     "exception",
     [
         *(kind("x") for kind in (ServerError, TransportError, BadReplyError, NotFoundError, RequestError)),
@@ -53,6 +104,9 @@ def test_a_wait_that_the_provider_names_is_kept(kind: type[RingCentralError]) ->
         RecordingsFailedError("x"),
         VersionConflictError("x"),
         OSError("x"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        ClientError({"Error": {"Code": "SlowDown"}}, "PutObject"),
+        S3UploadFailedError("x"),
         # One of several may be cured by another try.
         ExceptionGroup("2 of 3 sessions failed", [ValueError("x"), TransportError("y")]),
     ],

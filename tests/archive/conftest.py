@@ -37,7 +37,12 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
     """Makes clients of a sandbox, each on a machine of its own: it shares no token and no quota with the others."""
     with ExitStack() as connected:
 
-        def connect_to(sandbox: Sandbox, media_url: str | None = None, max_wait: float = 15) -> RingCentralClient:
+        def connect_to(
+            sandbox: Sandbox,
+            media_url: str | None = None,
+            max_wait: float = 15,
+            timeout: tuple[float, float] = (10, 60),
+        ) -> RingCentralClient:
             credentials = Credentials(
                 sandbox.platform_url,
                 sandbox.client_id,
@@ -46,7 +51,8 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
                 media_url or sandbox.media_url,
             )
             state_dir = tmp_path / f"machine-{len(list(tmp_path.glob('machine-*')))}"
-            return connected.enter_context(RingCentralClient(credentials, SqliteState(state_dir), max_wait=max_wait))
+            client = RingCentralClient(credentials, SqliteState(state_dir), max_wait=max_wait, timeout=timeout)
+            return connected.enter_context(client)
 
         yield connect_to
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -86,6 +86,28 @@ def test_a_session_that_is_not_whole_is_planned_with_all_its_recordings(
     planned = plan_sessions(lake, {"s-1": [DAY.date()]})
 
     assert planned == [SessionRef("s-1", (DAY.date(),), tuple(row["recording_id"] for row in recordings))]
+
+
+@pytest.mark.parametrize(
+    ("reason", "hours", "planned"),
+    [
+        ("not_found", 71, True),
+        ("not_found", 73, False),
+        ("damaged", 71, True),
+        ("damaged", 73, False),
+        ("removed", 1, False),
+        ("record_deleted", 1, False),
+        ("expired", 1, False),
+    ],
+)
+def test_what_the_provider_may_still_bring_is_looked_for_for_three_days(
+    lake: LocalStorage, reason: str, hours: int, planned: bool
+) -> None:
+    start = datetime.now(UTC) - timedelta(hours=hours)
+    row = recording("s-1", 0, "unavailable", unavailable_reason=reason) | {"start_time": start}
+    upsert(lake, RECORDINGS, row)
+
+    assert bool(plan_sessions(lake, {"s-1": [start.date()]})) is planned
 
 
 def test_recordings_are_planned_in_the_order_they_happened(lake: LocalStorage) -> None:

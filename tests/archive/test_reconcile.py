@@ -116,6 +116,7 @@ def test_a_day_that_is_whole(sandbox: Sandbox, client: RingCentralClient, storag
         "unavailable_removed": 0,
         "unavailable_expired": 0,
         "unavailable_not_found": 0,
+        "unavailable_damaged": 0,
         "sessions_recorded": len(truth.sessions),
         "sessions_complete": len(truth.sessions),
         "recordings_bytes": sum(len(sandbox.content_of(row["recording_id"])) for row in held),
@@ -190,7 +191,7 @@ def test_what_the_provider_has_no_more_is_told_by_reason_and_is_not_missing(
 ) -> None:
     caplog.set_level(logging.INFO)
     _, sessions = read(client, storage)
-    deleted, removed, expired, not_found, *others = [
+    deleted, removed, expired, not_found, damaged, *others = [
         session for session in sessions if len(session.recording_ids) == 1 or session.days == (DAY.date(),)
     ]
     for session in (deleted, expired, not_found):
@@ -203,19 +204,23 @@ def test_what_the_provider_has_no_more_is_told_by_reason_and_is_not_missing(
     upsert(storage, CALLS, *(row | {"deleted": True} for row in rows(storage, CALLS) if row["call_id"] == call_id))
     fetch(client, storage, [expired], Patience(PATIENCE.wait, retention=timedelta(days=1)))
     fetch(client, storage, [deleted, removed, not_found, *others])
+    sandbox.faults.add(Fault("content", "unplayable", id=damaged.recording_ids[0]))
+    # The same bytes twice are all that there is.
+    fetch(client, storage, [damaged, damaged])
 
     (reconciled,) = reconcile(storage, folders)
 
     assert part(reconciled.row, [name for name in reconciled.row if "unavailable" in name]) == {
-        "recordings_unavailable": 4,
+        "recordings_unavailable": 5,
         "unavailable_record_deleted": 1,
         "unavailable_removed": 1,
         "unavailable_expired": 1,
         "unavailable_not_found": 1,
+        "unavailable_damaged": 1,
     }
     assert (reconciled.row["recordings_pending"], reconciled.row["recordings_failed"]) == (0, 0)
     raise_for_missing([reconciled], 0)
-    told = "2024-05-14: the provider has no more: 1 record deleted, 1 removed, 1 expired, 1 not found"
+    told = "2024-05-14: the provider cannot give: 1 record deleted, 1 removed, 1 expired, 1 not found, 1 damaged"
     assert told in caplog.text.splitlines()
 
 

@@ -29,16 +29,29 @@ def test_paths_are_those_that_users_rely_on() -> None:
     assert layout.recording_audio("1662272004", day, "audio/mpeg") == (
         "audio/recordings/provider=ringcentral/date=2026-11-20/1662272004.mp3"
     )
+    assert layout.damaged_recording("1662272004", day, "audio/wav") == (
+        "raw/ringcentral/recordings/date=2026-11-20/rejected/1662272004.wav"
+    )
     assert layout.session_audio("s-a0d1z1876", day, "audio/wav") == (
         "audio/sessions/provider=ringcentral/date=2026-11-20/s-a0d1z1876.wav"
     )
 
 
-@pytest.mark.parametrize("identifier", ["../../x", "a/b", "", ".hidden", "a.b", "-rf", "ä", "x" * 129, "a\n"])
+@pytest.mark.parametrize(
+    "identifier",
+    ["../../x", "a/b", "a\\b", "C:", "", ".hidden", "a.b", "-rf", "ä", "１", "x" * 129, "a\n", "a\0", "nul", "COM1"],
+)
 def test_an_id_that_is_no_id_never_becomes_a_path(identifier: str) -> None:
     assert not layout.is_safe_id(identifier)
     with pytest.raises(ValueError, match="cannot be part of a path"):
         layout.recording_audio(identifier, date(2026, 11, 20), "audio/mpeg")
+    with pytest.raises(ValueError, match="cannot be part of a path"):
+        layout.damaged_recording(identifier, date(2026, 11, 20), "audio/mpeg")
+
+
+@pytest.mark.parametrize("identifier", ["x" * 128, "s-a0d1z1876", "console", "com", "nul-1", "VgLcd1KWffJVzUA"])
+def test_an_id_as_ringcentral_makes_them_becomes_a_path(identifier: str) -> None:
+    assert f"/{identifier}.mp3" in layout.recording_audio(identifier, date(2026, 11, 20), "audio/mpeg")
 
 
 def test_outcomes_of_a_run_lie_together_whatever_its_run_id() -> None:

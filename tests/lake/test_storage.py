@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import pytest
 
 from voxlake.lake.local import LocalStorage
@@ -97,3 +100,17 @@ def test_local_readers_of_the_group_may_read(tmp_path) -> None:  # type: ignore[
     plain = tmp_path / "plain"
     plain.touch()
     assert (tmp_path / "a").stat().st_mode == plain.stat().st_mode
+
+
+def test_list_of_what_was_written_before_a_time(storage: Storage) -> None:
+    storage.put("a/1", b"")
+    now = datetime.now(UTC)
+    assert list(storage.list("a", before=now - timedelta(minutes=1))) == []
+    assert list(storage.list("a", before=now + timedelta(minutes=1))) == ["a/1"]
+
+
+def test_the_lock_files_of_a_local_lake_are_few(tmp_path: Path) -> None:
+    lake = LocalStorage(tmp_path)
+    for number in range(600):
+        lake.compare_and_swap(f"leases/{number}", b"", None)
+    assert len(list((tmp_path / ".locks").iterdir())) <= 256

@@ -12,22 +12,28 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from sandbox.ringcentral import CallMix, QuotaLimit
-from sandbox.ringcentral.__main__ import build_parser, config_of, number_range, quota_limit
+from sandbox.ringcentral import CallMix, Fault, QuotaLimit
+from sandbox.ringcentral.__main__ import build_parser, config_of, fault, number_range, quota_limit
 from sandbox.ringcentral.config import DEFAULT_QUOTAS, SandboxConfig
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_runs_until_it_is_told_to_end(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "sandbox.ringcentral", "--port", "0", "--media-port", "0", "--json"]
+    command += ["--fault", "call_log:error:2", "--fault", "content:stall"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
         health = [requests.get(f"{ready[name]}/sandbox/health", timeout=10) for name in ("platform_url", "media_url")]
+        faults = requests.get(f"{ready['platform_url']}/sandbox/faults", timeout=10).json()
         process.send_signal(number)
         rest, errors = process.communicate(timeout=10)
 
     assert [answer.json()["status"] for answer in health] == ["ok", "ok"]
+    assert [(one["on"], one["kind"], one["times"]) for one in faults] == [
+        ("call_log", "error", 2),
+        ("content", "stall", None),
+    ]
     assert ready["connection"] == {
         "conn_type": "ringcentral",
         "host": ready["platform_url"],
@@ -92,3 +98,11 @@ def test_a_range_has_two_numbers() -> None:
     assert number_range("30-90") == (30, 90)
     with pytest.raises(ArgumentTypeError, match="LEAST-MOST"):
         number_range("30")
+
+
+def test_a_fault_has_a_place_and_a_kind() -> None:
+    assert fault("content:reset:3") == Fault("content", "reset", times=3)
+    assert fault("call_log:html") == Fault("call_log", "html")
+    for text in ("content", "content:smoke", "smoke:html", "content:html:0", "content:html:often"):
+        with pytest.raises(ArgumentTypeError):
+            fault(text)

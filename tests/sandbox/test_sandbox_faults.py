@@ -67,6 +67,65 @@ def test_a_truncated_body_ends_the_connection(sandbox: Sandbox, log_in: LogIn, u
     assert 0 < len(b"".join(received)) < len(whole(sandbox, url))
 
 
+def test_a_reset_comes_in_the_middle_of_the_body(sandbox: Sandbox, log_in: LogIn, url: str) -> None:
+    sandbox.faults.add(Fault("content", "reset"))
+
+    with log_in(sandbox).get(url, stream=True, timeout=10) as answer:
+        received: list[bytes] = []
+        with pytest.raises(requests.exceptions.ChunkedEncodingError, match="Connection reset by peer"):
+            received.extend(answer.iter_content(1000))
+
+    content = whole(sandbox, url)
+    assert len(content) // 2 - 1000 < len(b"".join(received)) <= len(content) // 2
+    assert content.startswith(b"".join(received))
+
+
+def test_a_stalled_body_stops_and_leaves_the_connection_open(sandbox: Sandbox, log_in: LogIn, url: str) -> None:
+    sandbox.faults.add(Fault("content", "stall"))
+
+    with log_in(sandbox).get(url, stream=True, timeout=(10, 0.3)) as answer:
+        received: list[bytes] = []
+        with pytest.raises(requests.exceptions.ConnectionError, match="Read timed out"):
+            received.extend(answer.iter_content(1000))
+
+    assert len(b"".join(received)) > len(whole(sandbox, url)) // 2 - 1000
+
+
+def test_a_silent_server_sends_nothing(sandbox: Sandbox, log_in: LogIn, url: str) -> None:
+    sandbox.faults.add(Fault("content", "silent", times=1))
+    api = log_in(sandbox)
+
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        api.get(url, timeout=(10, 0.3))
+
+    assert api.get(url, timeout=10).content == whole(sandbox, url)
+
+
+def test_the_right_bytes_may_come_under_a_wrong_type(sandbox: Sandbox, log_in: LogIn, url: str) -> None:
+    sandbox.faults.add(Fault("content", "wrong_type"))
+
+    answer = log_in(sandbox).get(url, timeout=10)
+
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.content == whole(sandbox, url)
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("corrupt", 1 / 3), ("unplayable", 0)])
+def test_bytes_may_be_lost_before_they_are_sent(
+    sandbox: Sandbox, log_in: LogIn, url: str, kind: Any, kept: float
+) -> None:
+    sandbox.faults.add(Fault("content", kind))
+
+    answer = log_in(sandbox).get(url, timeout=10)
+
+    content = whole(sandbox, url)
+    assert len(answer.content) == len(content)
+    start = max(16, int(kept * len(content)))
+    assert answer.content[:start] == content[:start]
+    assert answer.content[start : len(content) * 2 // 3] == bytes(len(content) * 2 // 3 - start)
+    assert answer.headers["Content-Type"] == "audio/mpeg"
+
+
 def test_half_a_file_may_come_as_206_without_being_asked_for(sandbox: Sandbox, log_in: LogIn, url: str) -> None:
     sandbox.faults.add(Fault("content", "partial"))
 

@@ -24,10 +24,16 @@ def open_lake() -> Storage:
     if scheme == "s3" and bucket:
         # botocore alone takes longer to import than a local lake takes to open.
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+        from botocore.config import Config
 
         from voxlake.lake.s3 import S3Storage
 
-        return S3Storage(S3Hook(settings.aws_conn_id).get_conn(), bucket, prefix)
+        # "Please reduce your request rate" (503 SlowDown) is tried again with growing pauses, by random parts of 1, 2,
+        # 4 and 8 seconds: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+        patient = Config(retries={"mode": "standard", "total_max_attempts": 5})
+        # A hook that is given a configuration does not look for `config_kwargs` in the connection.
+        config = patient.merge(S3Hook(settings.aws_conn_id).config)
+        return S3Storage(S3Hook(settings.aws_conn_id, config=config).get_conn(), bucket, prefix)
     # file://data/lake would be the folder /lake of a machine named data, and s3:/bucket is a slip, not a folder.
     if (scheme == "file" and not bucket) or (not scheme and ":" not in bucket):
         from voxlake.lake.local import LocalStorage

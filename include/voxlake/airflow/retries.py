@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class ArchiveRetryPolicy(RetryPolicy):
-    """Fails at once where only a person can help, waits as long as the provider says, else leaves it to the task."""
+    """Fails at once where only a person can help, waits as long as the provider says, else leaves it to the task.
+
+    Which error is which stands in docs/operations.md.
+    """
 
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
@@ -24,13 +27,15 @@ class ArchiveRetryPolicy(RetryPolicy):
         # Runs in the task's process, which has imported all this by the time something fails.
         from voxlake.archive.publish import SessionsFailedError
         from voxlake.archive.reconcile import ReconciliationFailedError
-        from voxlake.ringcentral.errors import RingCentralError
 
         if isinstance(exception, SessionsFailedError | ReconciliationFailedError | ValueError):
             return RetryDecision.fail(reason=str(exception))
-        if isinstance(exception, RingCentralError) and exception.retry_after is not None:
-            return RetryDecision.retry(delay=timedelta(seconds=exception.retry_after), reason=str(exception))
-        return RetryDecision.default()
+        wait = _named_wait(exception)
+        if wait is None:
+            return RetryDecision.default()
+        # A provider that is down for minutes may name seconds: the few tries would be over before it is up again.
+        least = context["ti"].task.retry_delay if context else timedelta()
+        return RetryDecision.retry(delay=max(timedelta(seconds=wait), least), reason=str(exception))
 
     def serialize(self) -> dict[str, Any]:
         """It has no settings."""
@@ -40,6 +45,16 @@ class ArchiveRetryPolicy(RetryPolicy):
     def deserialize(cls, data: dict[str, Any]) -> ArchiveRetryPolicy:
         """The reverse of `serialize`."""
         return cls()
+
+
+def _named_wait(exception: BaseException) -> float | None:
+    """Seconds that the provider asked for, the longest where several of its answers did; None if none did."""
+    from voxlake.archive.download import RecordingsFailedError
+    from voxlake.ringcentral.errors import RingCentralError
+
+    if isinstance(exception, BaseExceptionGroup):
+        return max((wait for one in exception.exceptions if (wait := _named_wait(one)) is not None), default=None)
+    return exception.retry_after if isinstance(exception, RingCentralError | RecordingsFailedError) else None
 
 
 # Airflow takes some seconds to start a task again. So one that waits for the quota comes back before its turn and waits

@@ -20,7 +20,8 @@ DEFAULT_ARGS: dict[str, Any] = {
     "weight_rule": "voxlake.airflow.priority.ScheduledFirst",
     "retries": 3,
     "retry_delay": timedelta(minutes=2),
-    "retry_exponential_backoff": True,
+    # A factor: True would be 1.
+    "retry_exponential_backoff": 2,
     "retry_policy": ArchiveRetryPolicy(),
 }
 

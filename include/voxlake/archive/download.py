@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,7 +48,15 @@ _LOOK_AGAIN_FOR_LEASED = timedelta(seconds=20)
 
 
 class RecordingsFailedError(RuntimeError):
-    """Recordings could not be downloaded; their rows say which and why."""
+    """Recordings could not be downloaded; their rows say which and why.
+
+    Attributes:
+        retry_after: Seconds after which the provider may be asked again, None if it did not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ class Patience:
 class _Fetched:
     outcome: Row
     look_again: datetime | None = None
+    retry_after: float | None = None
 
 
 def download_session(
@@ -104,13 +114,13 @@ def download_session(
     recordings = read_recordings(storage, [session_id], session.days).get(session_id, [])
     path = layout.outcome(run_id, "download", session_id)
     outcomes = {row["recording_id"]: row for row in _earlier_outcomes(storage, path) if row["status"] in _FINAL}
-    looks = []
+    fetched: list[_Fetched] = []
     try:
         for row in recordings:
             if is_to_fetch(row) and row["recording_id"] not in outcomes:
                 this = _fetch(client, storage, row, f"run {run_id}", patience)
                 outcomes[row["recording_id"]] = row | this.outcome | {"attempts": row["attempts"] + try_number}
-                looks.append(this.look_again)
+                fetched.append(this)
     except RingCentralError:
         # The quota, mostly: what has been answered is not asked again when the task comes back.
         if outcomes:
@@ -122,13 +132,21 @@ def download_session(
     ]
     statuses = Counter(row["status"] for row in outcomes.values())
     log.info("session %s: %d recordings, of these now %s", session_id, len(recordings), dict(statuses))
-    look_again = min((time for time in looks if time is not None), default=None)
+    waits = [one.retry_after for one in fetched if one.retry_after is not None]
+    look_again = _look_again(fetched, waits)
     if failed:
-        error = RecordingsFailedError(f"session {session_id}: " + "; ".join(failed))
+        error = RecordingsFailedError(f"session {session_id}: " + "; ".join(failed), max(waits, default=None))
         if look_again is None:
             raise error
         log.warning("%s", error)
     return look_again
+
+
+def _look_again(fetched: Sequence[_Fetched], waits: Sequence[float]) -> datetime | None:
+    """When to look for what may still come: what failed is tried again then, so not before the provider's waits."""
+    looks = [one.look_again for one in fetched if one.look_again is not None]
+    now = datetime.now(UTC)
+    return max([min(looks), *(now + timedelta(seconds=wait) for wait in waits)]) if looks else None
 
 
 def _earlier_outcomes(storage: Storage, path: str) -> list[Row]:
@@ -159,7 +177,9 @@ def _fetch(client: RingCentralClient, storage: Storage, row: Row, holder: str, p
         raise
     except NotFoundError as error:
         return _not_found(storage, row, str(error), patience)
-    except (RingCentralError, NotAudioError) as error:
+    except RingCentralError as error:
+        return _Fetched({"status": "failed", "error": str(error)}, retry_after=error.retry_after)
+    except NotAudioError as error:
         return _Fetched({"status": "failed", "error": str(error)})
 
 
@@ -206,17 +226,36 @@ def _download(client: RingCentralClient, storage: Storage, row: Row) -> Row:
         with scratch.open("wb") as file:
             received = download_recording(client, row["content_uri"], file, row["start_time"])
         path = layout.recording_audio(row["recording_id"], row["start_time"].date(), received.content_type)
-        described = _describe(scratch, path, sha256=received.sha256)
+        try:
+            described = _describe(scratch, path, sha256=received.sha256)
+        except NotAudioError as error:
+            kept = layout.damaged_recording(row["recording_id"], row["start_time"].date(), received.content_type)
+            said = f"damaged, as RingCentral sent it: {str(error).replace(path, kept)}"
+            return _keep_damaged(storage, scratch, kept, received.sha256) | {"error": said}
         storage.publish(scratch, path)
     log.info("recording %s: %d bytes to %s", row["recording_id"], received.size_bytes, path)
     return described
 
 
+def _keep_damaged(storage: Storage, scratch: Path, path: str, sha256: str) -> Row:
+    """Keeps what no player plays, as it is all that the provider sent; gives the status of its recording.
+
+    It is asked for once more: it may have come while the provider was still writing it. If the same bytes come again,
+    that is what the provider has.
+    """
+    try:
+        with storage.local_copy(path) as kept:
+            again = _sha256(kept) == sha256
+    except ObjectMissingError:
+        again = False
+    storage.publish(scratch, path)
+    return {"status": "unavailable", "unavailable_reason": "damaged"} if again else {"status": "failed"}
+
+
 def _describe(file: Path, path: str, sha256: str | None = None) -> Row:
     properties = probe_held(file, path)
     if sha256 is None:
-        with file.open("rb") as audio:
-            sha256 = hashlib.file_digest(audio, "sha256").hexdigest()
+        sha256 = _sha256(file)
     return {
         "status": "downloaded",
         "unavailable_reason": None,
@@ -231,3 +270,8 @@ def _describe(file: Path, path: str, sha256: str | None = None) -> Row:
         "channels": properties.channels,
         "downloaded_at": datetime.now(UTC),
     }
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as audio:
+        return hashlib.file_digest(audio, "sha256").hexdigest()

@@ -18,10 +18,11 @@ from voxlake.lake.storage import Storage
 
 Row = dict[str, Any]
 
-# Mostly a recording is there minutes after its call, "occasionally" later, and a 404 does not say which:
+# Mostly a recording is there minutes after its call, "occasionally" later; neither a 404 nor half a file says which:
 # https://developers.ringcentral.com/guide/voice/call-log/recordings
 # Three nights of `ringcentral_reconcile` look for it.
 _MAY_STILL_COME = timedelta(hours=72)
+_MAY_PASS = ("not_found", "damaged")
 
 # A task instance costs Airflow a second of a core, more than most sessions take. So where not every session can have
 # one of its own, fewer are better, each with so few sessions that it is no loss to do one again.
@@ -116,7 +117,7 @@ def is_to_fetch(recording: Row) -> bool:
     start: datetime = recording["start_time"]
     if recording["status"] == "unavailable":
         # A reason other than this says that the provider has dropped it.
-        return recording["unavailable_reason"] == "not_found" and datetime.now(UTC) < start + _MAY_STILL_COME
+        return recording["unavailable_reason"] in _MAY_PASS and datetime.now(UTC) < start + _MAY_STILL_COME
     return recording["status"] in ("pending", "failed")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from voxlake.archive.deadlines import aligned, read_deadlines
+from voxlake.archive.deadlines import AT_RISK, aligned, read_deadlines
 from voxlake.archive.plan import days_around
 from voxlake.archive.source_days import SourceDay
 from voxlake.lake import tables
@@ -24,10 +24,9 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-_AT_RISK = timedelta(days=14)
 _SHOWN = 20
 _TO_COME = ("pending", "failed")
-_REASONS = ("record_deleted", "removed", "expired", "not_found")
+_REASONS = ("record_deleted", "removed", "expired", "not_found", "damaged")
 _SUMMARY = {
     "calls_in_source": "calls",
     "calls_in_lake": "in lake",
@@ -156,7 +155,7 @@ def summary(reconciled: Sequence[ReconciledDay]) -> str:
 def _unavailable(day: ReconciledDay) -> str:
     numbers = {reason.replace("_", " "): day.row[f"unavailable_{reason}"] for reason in _REASONS}
     told = ", ".join(f"{number} {reason}" for reason, number in numbers.items() if number)
-    return f"{day.day}: the provider has no more: {told}" if told else ""
+    return f"{day.day}: the provider cannot give: {told}" if told else ""
 
 
 def _compare(storage: Storage, day: date, source: SourceDay | None, account: str, now: datetime) -> ReconciledDay:
@@ -271,7 +270,7 @@ def _with_deadlines(reconciled: ReconciledDay, deadlines: Sequence[Row], now: da
         and (recording["account_id"], recording["start_time"].date()) == (row["account_id"], reconciled.day)
     ]
     known = {
-        "recordings_at_risk": sum(recording["deletes_at"] <= now + _AT_RISK for recording in ours),
+        "recordings_at_risk": sum(recording["deletes_at"] <= now + AT_RISK for recording in ours),
         "first_deletion_at": min((recording["deletes_at"] for recording in ours), default=None),
     }
     lines = [

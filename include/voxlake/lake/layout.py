@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 
+# What is there only while it is worked on.
+LEASES, OUTCOMES = "leases", "outcomes"
+# All that a lake has at its root.
+FOLDERS = ("audio", LEASES, OUTCOMES, "raw", "tables")
+
 AUDIO_SUFFIXES = {"audio/mpeg": ".mp3", "audio/wav": ".wav"}
 
 # What RingCentral's ids are made of (call ids, recording ids, telephonySessionIds `s-…`); no dot and no slash.
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+# Neither is it a name that Windows keeps for a device:
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+_ID = re.compile(r"(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
 def is_safe_id(identifier: str) -> bool:
@@ -60,6 +67,14 @@ def recording_audio(recording_id: str, day: date, content_type: str) -> str:
     )
 
 
+def damaged_recording(recording_id: str, day: date, content_type: str) -> str:
+    """What the provider sent for one recording and no player plays, by the UTC day of its start."""
+    return (
+        f"raw/ringcentral/recordings/date={day.isoformat()}/rejected/"
+        f"{_safe(recording_id)}{AUDIO_SUFFIXES[content_type]}"
+    )
+
+
 def session_audio(telephony_session_id: str, day: date, content_type: str) -> str:
     """The merged audio of a session, by the UTC day of its earliest recording."""
     return (
@@ -70,7 +85,7 @@ def session_audio(telephony_session_id: str, day: date, content_type: str) -> st
 
 def recording_lease(recording_id: str) -> str:
     """Who is downloading a recording, while it is being downloaded (JSON)."""
-    return f"leases/ringcentral/recordings/{_safe(recording_id)}.json"
+    return f"{LEASES}/ringcentral/recordings/{_safe(recording_id)}.json"
 
 
 def outcome(run_id: str, step: str, telephony_session_id: str) -> str:
@@ -80,7 +95,7 @@ def outcome(run_id: str, step: str, telephony_session_id: str) -> str:
 
 def outcomes_folder(run_id: str, step: str) -> str:
     """The folder of the outcomes of one step of a DAG run."""
-    return f"outcomes/ringcentral/{re.sub(r'[^A-Za-z0-9_.+-]', '-', run_id)}/{step}"
+    return f"{OUTCOMES}/ringcentral/{re.sub(r'[^A-Za-z0-9_.+-]', '-', run_id)}/{step}"
 
 
 def format_timestamp(time: datetime) -> str:

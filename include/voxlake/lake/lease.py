@@ -13,6 +13,9 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from voxlake.lake.storage import ObjectMissingError, Storage, VersionConflictError
 
+# For how long others stay away from a lease that is being removed.
+_SWEEP = timedelta(minutes=1)
+
 
 class LeaseHeldError(RuntimeError):
     """Somebody else is doing this work.
@@ -56,6 +59,27 @@ def lease(storage: Storage, path: str, holder: str, duration: timedelta) -> Iter
         yield
     finally:
         _release(storage, path, taken)
+
+
+def discard_ended(storage: Storage, path: str, now: datetime) -> bool:
+    """Removes the lease at `path` if it has ended, as its holder was killed; whether it was removed.
+
+    Args:
+        storage: The lake.
+        path: What the lease is about.
+        now: It has ended if its end is no later.
+    """
+    found = _look(storage, path)
+    if found is None or found[0].expires_at > now.timestamp():
+        return False
+    # Taken over before it is removed: otherwise that might hit one who takes it just now.
+    taken = _Lease("the sweep", (now + _SWEEP).timestamp(), uuid.uuid4().hex)
+    try:
+        storage.compare_and_swap(path, json.dumps(asdict(taken)).encode(), found[1])
+    except VersionConflictError:
+        return False
+    _release(storage, path, taken)
+    return True
 
 
 # A conflict means that another process took the lease or gave it back since we looked: the next look tells which.

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock
 
+from voxlake.lake.scratch import SCRATCH_PREFIX, gone_afterwards, remove_old_scratch
 from voxlake.lake.storage import ObjectMissingError, StoredObject, VersionConflictError
 
 # Beside the data and on its file system, so that `os.replace` is atomic; the dot keeps `**/*.parquet` away from it.
 _SCRATCH = ".scratch"
 _LOCKS = ".locks"
+# Shared by the paths, as a lock file must stay for good: one that is removed while somebody waits for it locks nothing.
+# Nobody holds two at a time, so that sharing them ends in no deadlock.
+_LOCK_FILES = 256
 
 
 class LocalStorage:
@@ -58,9 +64,11 @@ class LocalStorage:
         except FileNotFoundError:
             return None
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def list(self, prefix: str, before: datetime | None = None) -> Iterator[str]:
         """See `Storage.list`."""
         files = (file for file in self._file(prefix).rglob("*") if file.is_file())
+        if before is not None:
+            files = (file for file in files if _modified(file) < before.timestamp())
         yield from sorted(file.relative_to(self._root).as_posix() for file in files)
 
     def delete(self, path: str) -> None:
@@ -73,12 +81,10 @@ class LocalStorage:
         folder = self._root / _SCRATCH
         folder.mkdir(parents=True, exist_ok=True)
         # Not tempfile: its files are for their owner alone, and analysts and players read the lake too.
-        file = folder / f"{uuid.uuid4().hex}{suffix}"
+        file = folder / f"{SCRATCH_PREFIX}{uuid.uuid4().hex}{suffix}"
         file.touch(exist_ok=False)
-        try:
+        with gone_afterwards(file):
             yield file
-        finally:
-            file.unlink(missing_ok=True)
 
     def publish(self, scratch: Path, path: str) -> None:
         """See `Storage.publish`."""
@@ -107,13 +113,26 @@ class LocalStorage:
             raise ObjectMissingError(f"{path} is not in the lake {self.url}")
         yield file
 
+    def sweep(self, before: datetime) -> int:
+        """See `Storage.sweep`: scratch files."""
+        return remove_old_scratch(self._root / _SCRATCH, before)
+
     def _file(self, path: str) -> Path:
         return self._root / path
 
     def _lock(self, path: str) -> FileLock:
         folder = self._root / _LOCKS
         folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{hashlib.sha256(path.encode()).hexdigest()[:32]}.lock")
+        number = int.from_bytes(hashlib.sha256(path.encode()).digest()) % _LOCK_FILES
+        return FileLock(folder / f"{number:03d}.lock")
+
+
+def _modified(file: Path) -> float:
+    # One that has gone meanwhile is not old.
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _version(status: os.stat_result) -> str:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from botocore.exceptions import ClientError
 
+from voxlake.lake import layout
+from voxlake.lake.scratch import SCRATCH_PREFIX, gone_afterwards, remove_old_scratch
 from voxlake.lake.storage import ObjectMissingError, StoredObject, VersionConflictError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+log = logging.getLogger(__name__)
+
+# Each host has scratch files of its own, so that no sweep of the lake would come to all.
+_OLD_SCRATCH = timedelta(days=1)
+
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 # 412: the condition does not hold. 409: a concurrent write or delete of the key is under way. 404: If-Match on a key
 # that is gone. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 _CONFLICT = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}) | _MISSING
+
+# The first is AWS's, the second that of servers which do not have the request.
+_REFUSED = frozenset({"AccessDenied", "NotImplemented"})
 
 
 class S3Storage:
@@ -57,14 +69,15 @@ class S3Storage:
         except ObjectMissingError:
             return None
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def list(self, prefix: str, before: datetime | None = None) -> Iterator[str]:
         """See `Storage.list`; S3 lists in the order of the keys."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._key(prefix.rstrip("/") + "/")
         )
         for page in pages:
             for entry in page.get("Contents", []):
-                yield entry["Key"].removeprefix(self._prefix)
+                if before is None or entry["LastModified"] < before:
+                    yield entry["Key"].removeprefix(self._prefix)
 
     def delete(self, path: str) -> None:
         """See `Storage.delete`."""
@@ -72,16 +85,14 @@ class S3Storage:
 
     @contextmanager
     def scratch(self, suffix: str = "") -> Iterator[Path]:
-        """See `Storage.scratch`: a file in the worker's own temporary folder."""
+        """See `Storage.scratch`: a file in the worker's own temporary folder, rid of what was left there a day ago."""
+        remove_old_scratch(Path(tempfile.gettempdir()), datetime.now(UTC) - _OLD_SCRATCH)
         # Not NamedTemporaryFile: where its file is gone already, because a merge that failed removed what it had begun,
         # it hides that failure behind its own.
-        descriptor, name = tempfile.mkstemp(suffix=suffix, prefix="voxlake-")
+        descriptor, name = tempfile.mkstemp(suffix=suffix, prefix=SCRATCH_PREFIX)
         os.close(descriptor)
-        file = Path(name)
-        try:
+        with gone_afterwards(Path(name)) as file:
             yield file
-        finally:
-            file.unlink(missing_ok=True)
 
     def publish(self, scratch: Path, path: str) -> None:
         """See `Storage.publish`: large files go up in parts, and are there when the last part is."""
@@ -99,6 +110,40 @@ class S3Storage:
             with self._missing_named(path):
                 self._client.download_file(self._bucket, self._key(path), str(file))
             yield file
+
+    def sweep(self, before: datetime) -> int:
+        """See `Storage.sweep`: uploads in parts that never got their last one.
+
+        Whose credentials may not list or end these (`s3:ListBucketMultipartUploads`, `s3:AbortMultipartUpload`) is told
+        so in the log: a rule of the bucket's lifecycle can end them as well.
+        """
+        try:
+            # Not the whole bucket, where the lake is its root: it may have uploads of other programs too.
+            return sum(self._end_uploads(f"{folder}/", before) for folder in layout.FOLDERS)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _REFUSED:
+                raise
+            log.warning(
+                "uploads below %s that were never finished cannot be listed or ended: %s; give the credentials "
+                "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload, or the bucket a lifecycle rule for them",
+                self.url,
+                error,
+            )
+            return 0
+
+    def _end_uploads(self, folder: str, before: datetime) -> int:
+        ended = 0
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self._bucket, Prefix=self._key(folder)
+        )
+        for page in pages:
+            for upload in page.get("Uploads", []):
+                if upload["Initiated"] < before:
+                    self._client.abort_multipart_upload(
+                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+                    ended += 1
+        return ended
 
     def _put_if(self, path: str, body: bytes | BinaryIO, expected: str | None) -> None:
         key = self._key(path)

@@ -214,12 +214,13 @@ _AUDIO = (
     Column("duration_ms", INTEGER, "Length of the audio as it decodes, in milliseconds."),
 )
 _OUTCOME = (
-    Column("status", STRING, "`pending`, `downloaded`, `unavailable` (the provider has it no more) or `failed`."),
+    Column("status", STRING, "`pending`, `downloaded`, `unavailable` (the provider cannot give it) or `failed`."),
     Column(
         "unavailable_reason",
         STRING,
-        "`record_deleted`, `removed` (the call log dropped the recording), `expired` (past the provider's retention) "
-        "or `not_found` (the call log still names it); null unless `unavailable`.",
+        "`record_deleted`, `removed` (the call log dropped the recording), `expired` (past the provider's retention), "
+        "`not_found` (the call log still names it) or `damaged` (no player plays what it has, which is kept below "
+        "`raw/ringcentral/recordings/`); null unless `unavailable`.",
     ),
     Column("error", STRING, "Why it is `unavailable` or `failed`, or not available yet, in words."),
     Column("attempts", INTEGER, "How often a download was tried."),
@@ -379,12 +380,13 @@ RECONCILIATION = Table(
         Column("recordings_pending", INTEGER, "Of these, not asked for yet, or not finished by the source."),
         Column("recordings_failed", INTEGER, "Of these, could not be downloaded; the next run tries again."),
         Column(
-            "recordings_unavailable", INTEGER, "Of these, the source has them no more; by reason in the next columns."
+            "recordings_unavailable", INTEGER, "Of these, the source cannot give them; by reason in the next columns."
         ),
         Column("unavailable_record_deleted", INTEGER, "Unavailable as the call-log record was deleted."),
         Column("unavailable_removed", INTEGER, "Unavailable as the call log dropped the recording."),
         Column("unavailable_expired", INTEGER, "Unavailable as the recording is past the provider's retention."),
         Column("unavailable_not_found", INTEGER, "Unavailable although the call log still names the recording."),
+        Column("unavailable_damaged", INTEGER, "Unavailable as no player plays what the source has, which is kept."),
         Column("recordings_at_risk", INTEGER, "Pending or failed, and the provider deletes them within 14 days."),
         Column("first_deletion_at", TIME, "When the provider deletes the first that is pending or failed."),
         Column("sessions_recorded", INTEGER, "Sessions with a recording that begin on the day."),

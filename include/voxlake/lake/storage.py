@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -55,8 +56,8 @@ class Storage(Protocol):
     def version(self, path: str) -> str | None:
         """The object's version, or None where there is no object."""
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """The paths of all objects below a folder, sorted."""
+    def list(self, prefix: str, before: datetime | None = None) -> Iterator[str]:
+        """The paths of all objects below a folder, sorted; with `before` only of those last written before then."""
 
     def delete(self, path: str) -> None:
         """Removes the object; removing what is not there is no error."""
@@ -80,3 +81,6 @@ class Storage(Protocol):
         Raises:
             ObjectMissingError: There is none.
         """
+
+    def sweep(self, before: datetime) -> int:
+        """Removes what writers that were killed before then left half-written; how many things that were."""

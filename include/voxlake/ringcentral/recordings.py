@@ -1,8 +1,9 @@
 """Downloads the audio of a recording."""
 
 import hashlib
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
@@ -12,7 +13,15 @@ from voxlake.ringcentral.client import MediaReply, RingCentralClient
 from voxlake.ringcentral.errors import BadReplyError, TransportError
 from voxlake.ringcentral.replies import describe
 
-_CHUNK_BYTES = 1 << 18
+_log = logging.getLogger(__name__)
+
+# What has come of a chunk is lost where the connection breaks within it.
+_CHUNK_BYTES = 1 << 14
+
+# A recording that breaks off is asked for again as long as each of the few requests that RingCentral grants brings this
+# many bytes; so many in a row may bring less.
+_WORTH_A_REQUEST = 1 << 20
+_FRUITLESS_REQUESTS = 3
 
 # `RIFF`, four bytes of length, `WAVE`.
 _SNIFFED_BYTES = 12
@@ -42,61 +51,118 @@ def download_recording(
 ) -> DownloadedRecording:
     """Writes the audio of one recording to an open file.
 
-    The memory it needs does not grow with the recording. If RingCentral sends only a part, the rest is asked for
-    until the recording is whole (https://developers.ringcentral.com/guide/basics/media).
+    The memory it needs does not grow with the recording. If RingCentral sends only a part, or the connection breaks
+    after some of it, the rest is asked for until the recording is whole
+    (https://developers.ringcentral.com/guide/basics/media).
 
     Args:
         client: The connection.
         content_uri: The `contentUri` of the recording, as the call log gave it.
-        destination: A binary file open for writing. After an error it may hold the start of the recording; what is
-            not audio is never written.
+        destination: An empty binary file open for writing. After an error it may hold the start of the recording; what
+            is not audio is never written.
         started: When the recording started: those that the provider deletes first go first where many wait.
 
     Raises:
         NotFoundError: The recording is not ready yet, or has been deleted.
         BadReplyError: The reply is not MP3 or WAV, is empty, or its parts do not fit together.
-        TransportError: The audio broke off.
+        TransportError: The audio broke off, and asking for the rest did not bring it.
         RingCentralError: The request failed otherwise; see RingCentralClient.
     """
-    digest = hashlib.sha256()
-    size = 0
-    content_type = ""
-    total: int | None = None
-    while total is None or size < total:
-        headers = {"Range": f"bytes={size}-"} if size else None
-        with client.stream(content_uri, headers, started) as reply:
-            end = _end(reply, size, total)
-            for chunk in _chunks(reply):
-                content_type = content_type or _audio_type(reply, chunk)
-                destination.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-            if size == 0:
-                raise _bad_audio(reply, "an empty body")
-            if end is None:
-                break
-            if size != end[0]:
-                raise TransportError(
-                    f"GET {shown_url(reply.url)} broke off after {size} of {end[0]} bytes. Try again.",
-                    status=reply.status,
-                    method="GET",
-                    url=shown_url(reply.url),
-                )
-            total = end[1]
-    return DownloadedRecording(size, digest.hexdigest(), content_type)
+    part = _Part(destination)
+    goal, fruitless = 0, 0
+    while not part.whole:
+        try:
+            with client.stream(content_uri, part.request_headers(), started) as reply:
+                part.receive(reply)
+        except TransportError as error:
+            fruitless = 0 if part.size >= goal else fruitless + 1
+            if part.size == 0 or fruitless == _FRUITLESS_REQUESTS:
+                raise
+            goal = max(goal, part.size + _WORTH_A_REQUEST)
+            _log.warning("%d bytes came of a recording, the rest is asked for: %s", part.size, error)
+    return DownloadedRecording(part.size, part.digest.hexdigest(), part.content_type)
 
 
-def _end(reply: MediaReply, offset: int, total: int | None) -> tuple[int, int] | None:
-    """Where a partial reply ends and how long the whole is, in bytes; None if the reply is the whole."""
-    if reply.status == 200 and offset == 0:
-        return None
-    stated = reply.headers.get("Content-Range", "")
-    found = _CONTENT_RANGE.fullmatch(stated)
-    if found:
-        first, last, length = (int(number) for number in found.groups())
-        if first == offset <= last < length and total in {None, length}:
-            return last + 1, length
-    raise _bad_audio(reply, f"status {reply.status} and Content-Range {stated!r} where byte {offset} should follow")
+class _Part:
+    """What has come of a recording: its start, up to and without byte `size`."""
+
+    def __init__(self, destination: BinaryIO) -> None:
+        self._destination = destination
+        self._begin()
+
+    def _begin(self) -> None:
+        self._destination.seek(0)
+        self._destination.truncate()
+        self.size = 0
+        self.total: int | None = None
+        self.digest = hashlib.sha256()
+        self.content_type = ""
+        self.whole = False
+        self._validator: str | None = None
+        self._encoded = False
+
+    def request_headers(self) -> dict[str, str]:
+        """The headers that ask for what is missing."""
+        if not self.size or self._encoded:
+            return {}
+        same = {"If-Range": self._validator} if self._validator else {}
+        return {"Range": f"bytes={self.size}-", **same}
+
+    def receive(self, reply: MediaReply) -> None:
+        """Appends the body of a reply; raises as `download_recording`."""
+        end = self._accept(reply)
+        for chunk in _chunks(reply):
+            self.content_type = self.content_type or _audio_type(reply, chunk)
+            self._destination.write(chunk)
+            self.digest.update(chunk)
+            self.size += len(chunk)
+        if self.size == 0:
+            raise _bad_audio(reply, "an empty body")
+        if end is not None and self.size > end:
+            raise _bad_audio(reply, f"{self.size} bytes where {end} were announced")
+        if end is not None and self.size < end:
+            raise TransportError(
+                f"GET {shown_url(reply.url)} broke off after {self.size} of {end} bytes. Try again.",
+                status=reply.status,
+                method="GET",
+                url=shown_url(reply.url),
+            )
+        self.whole = self.total is None or self.size == self.total
+
+    def _accept(self, reply: MediaReply) -> int | None:
+        """Makes sure that a body belongs here.
+
+        Returns:
+            Where it ends, in bytes from the start of the recording; None if the reply does not say.
+        """
+        if reply.status == 200:
+            # The whole, whatever was asked for: a server may ignore Range, or its file is another one by now.
+            self._begin()
+            self._validator = _validator(reply.headers)
+            # Nobody asked for an encoding; lengths and ranges would count its bytes, not the recording's.
+            self._encoded = reply.headers.get("Content-Encoding", "identity") != "identity"
+            stated = reply.headers.get("Content-Length", "")
+            self.total = int(stated) if stated.isdecimal() and not self._encoded else None
+            return self.total
+        stated = reply.headers.get("Content-Range", "")
+        found = _CONTENT_RANGE.fullmatch(stated)
+        if found:
+            first, last, length = (int(number) for number in found.groups())
+            validator = _validator(reply.headers) or self._validator
+            same = self._validator in {None, validator} and self.total in {None, length}
+            if same and first == self.size <= last < length:
+                self._validator, self.total = validator, length
+                return last + 1
+        what = f"status {reply.status} and Content-Range {stated!r} where byte {self.size} should follow"
+        raise _bad_audio(reply, f"{what} in the same {self.total} bytes" if self.total else what)
+
+
+def _validator(headers: Mapping[str, str]) -> str | None:
+    """What If-Range takes: a strong ETag, else the date (RFC 9110, 13.1.5)."""
+    etag = headers.get("ETag", "")
+    if etag:
+        return None if etag.startswith("W/") else etag
+    return headers.get("Last-Modified")
 
 
 def _chunks(reply: MediaReply) -> Iterator[bytes]:
