@@ -88,10 +88,44 @@ def dags() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics() -> str:
+    """Every metric."""
+    from voxlake.airflow.metrics import METRICS
+
+    lines = [
+        "# Metrics",
+        "",
+        NOTE.format(source="include/voxlake/airflow/metrics.py"),
+        "",
+        "Voxlake's tasks send metrics as Airflow sends its own, by StatsD, DogStatsD or OpenTelemetry:",
+        "[`[metrics]`](https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/"
+        "logging-monitoring/metrics.html) of Airflow's configuration switches them on and says where to. For StatsD:",
+        "",
+        "    AIRFLOW__METRICS__STATSD_ON=True",
+        "    AIRFLOW__METRICS__STATSD_HOST=statsd.example.com",
+        "",
+        "Airflow puts its own prefix before each name: `airflow.voxlake.requests`. `<group>` is RingCentral's name of",
+        "a quota: `heavy` (call log and recordings), `auth` (logins). Plain StatsD has no tags; with several",
+        "credentials switch on `AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED`, or their gauges overwrite each other.",
+        "",
+        "Tasks send what they did when they end, also when they fail or give their slot back; a killed task sends",
+        "nothing.",
+        "",
+        "| name | type | unit | tags | what it means | alarm |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for metric in METRICS:
+        tags = ", ".join(metric.tags) or "–"
+        name = f"`{metric.name}`"
+        lines.append(f"| {name} | {metric.kind} | {metric.unit} | {tags} | {metric.meaning} | {metric.alarm or '–'} |")
+    return "\n".join(lines) + "\n"
+
+
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "data-dictionary.md": data_dictionary,
     "settings.md": settings,
     "dags.md": dags,
+    "metrics.md": metrics,
 }
 
 
@@ -101,6 +135,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing, fail where a document is out of date")
     check = parser.parse_args().check
     stale = 0
+    home = tempfile.TemporaryDirectory()
+    # Before anything is imported: Airflow reads its configuration when it is first imported, and writes one.
+    os.environ |= {"AIRFLOW_HOME": home.name, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     for name, make in DOCUMENTS.items():
         file, text = DOCS / name, make()
         old = file.read_text() if file.exists() else ""
@@ -126,15 +163,12 @@ def _type(arrow_type: Any) -> str:
 
 
 def _dags() -> Iterator[Any]:
-    with tempfile.TemporaryDirectory() as home:
-        os.environ |= {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-        # After the environment is set: Airflow reads its configuration when it is first imported.
-        from airflow.dag_processing.dagbag import DagBag
+    from airflow.dag_processing.dagbag import DagBag
 
-        bag = DagBag(PROJECT / "dags")
-        if bag.import_errors:
-            raise SystemExit(f"DAGs that cannot be imported: {bag.import_errors}")
-        yield from (bag.dags[dag_id] for dag_id in sorted(bag.dags))
+    bag = DagBag(PROJECT / "dags")
+    if bag.import_errors:
+        raise SystemExit(f"DAGs that cannot be imported: {bag.import_errors}")
+    yield from (bag.dags[dag_id] for dag_id in sorted(bag.dags))
 
 
 if __name__ == "__main__":

@@ -67,3 +67,7 @@ def test_settings_are_read_once_and_never_changed(monkeypatch: pytest.MonkeyPatc
     assert get_settings() is read
     with pytest.raises(ValidationError, match="lake_url"):
         read.lake_url = "s3://another"
+
+
+def test_the_password_of_the_quotas_server_is_not_shown() -> None:
+    assert "geheim" not in repr(Settings(quota_url="redis://:geheim@redis.example.com"))

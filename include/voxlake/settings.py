@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     )
     quota_url: str = Field(
         default="",
+        # It may hold a password.
+        repr=False,
         description=(
             "Where workers on several hosts share the access token and the request quota: a Redis server, as "
             "`redis://[[user]:password@]host[:port][/database]` or `rediss://…` (TLS). Default: none, the file in "

@@ -29,7 +29,7 @@ QUOTAS: dict[Group, QuotaLimit] = {"heavy": QuotaLimit(6000), "auth": QuotaLimit
 CONTEXT: dict[str, Any] = {
     "params": {"start": START.isoformat(), "end": NOON.isoformat()},
     "run_id": "manual__1",
-    "dag_run": SimpleNamespace(run_type="manual", dag_id="ringcentral_recordings"),
+    "dag_run": SimpleNamespace(run_type="manual", dag_id="ringcentral_recordings", start_date=datetime.now(UTC)),
     "ti": SimpleNamespace(try_number=1, task_id="task", map_index=-1),
 }
 

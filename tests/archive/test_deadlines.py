@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.archive.archived_day import Row, upsert
-from voxlake.archive.deadlines import deletion_times, log_first_deletions, pending_sessions, read_deadlines
+from voxlake.archive.deadlines import (
+    Backlog,
+    deletion_times,
+    log_first_deletions,
+    pending_sessions,
+    read_backlog,
+    read_deadlines,
+)
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import RECORDINGS
 from voxlake.lake.storage import Storage
@@ -133,6 +140,30 @@ def test_what_is_missing_comes_in_the_order_in_which_it_is_deleted(storage: Stor
     assert rows[0]["error"] == "500"
     older = read_deadlines(storage, [ago(300).date()], NOW, RETENTION, 100_000)
     assert [row["recording_id"] for row in older] == ["r-8", "r-3", "r-4", "r-1"]
+
+
+def test_what_is_still_to_be_fetched_is_counted_with_its_age_and_what_is_at_risk(storage: Storage) -> None:
+    gone = {"status": "unavailable", "unavailable_reason": "expired"}
+    upsert(
+        storage,
+        RECORDINGS,
+        recording(1, ago(75.5)),
+        recording(2, ago(76.5), "failed"),
+        recording(3, ago(30)),
+        recording(4, ago(80), "downloaded"),
+        recording(5, ago(85)) | gone,
+    )
+
+    backlog = read_backlog(storage, NOW, RETENTION, 100_000)
+
+    assert (backlog.recordings, backlog.at_risk, backlog.oldest) == (3, 1, ago(76.5))
+    assert backlog.first is not None
+    assert (backlog.first["recording_id"], backlog.first["deletes_at"]) == ("r-2", ago(76.5) + RETENTION)
+
+
+def test_a_lake_that_holds_everything_has_no_backlog(lake: LocalStorage) -> None:
+    upsert(lake, RECORDINGS, recording(1, ago(1), "downloaded"))
+    assert read_backlog(lake, NOW, RETENTION, 100_000) == Backlog(0, 0, None, None)
 
 
 def test_each_account_has_a_limit_of_its_own(lake: LocalStorage) -> None:

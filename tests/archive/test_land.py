@@ -177,6 +177,9 @@ def test_a_record_of_whatever_kind_is_set_aside_as_it_came(lake: LocalStorage, r
         ({"durationMs": 10**30}, "durationMs: expected a number within ±2^53"),
         ({"billing": {"costIncluded": 10**400}}, "billing.costIncluded: expected a number within ±2^53"),
         ({"from": {"name": "\ud83d"}}, "from.name: expected text in Unicode, got half of a surrogate pair"),
+        ({"recording": {"id": "../../x"}}, "recording.id: expected an id of letters"),
+        ({"telephonySessionId": "s-a/../../b"}, "telephonySessionId: expected an id of letters"),
+        ({"legs": [{"recording": {"id": "NUL"}}]}, "legs[0].recording.id: expected an id that can name a file"),
     ],
 )
 def test_a_value_that_no_column_can_hold_is_named(lake: LocalStorage, values: dict[str, Any], reason: str) -> None:

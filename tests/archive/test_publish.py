@@ -44,6 +44,10 @@ def by_id(storage: Storage) -> dict[str, Row]:
     return {row["recording_id"]: row for row in rows(storage, RECORDINGS)}
 
 
+def size_of(sandbox: Sandbox, *recording_ids: str) -> int:
+    return sum(len(sandbox.content_of(recording_id)) for recording_id in recording_ids)
+
+
 def table_versions(storage: Storage) -> dict[str, str | None]:
     return {path: storage.version(path) for path in storage.list("tables")}
 
@@ -56,7 +60,14 @@ def test_a_run_ends_in_the_tables(sandbox: Sandbox, client: RingCentralClient, s
 
     report = publish_run(storage, sessions, "run")
 
-    assert report == Published(sessions=2, recordings={"downloaded": 3}, merged=2, failed={})
+    assert report == Published(
+        sessions=2,
+        recordings={"downloaded": 3},
+        merged=2,
+        failed={},
+        downloaded=3,
+        downloaded_bytes=size_of(sandbox, *(one for truth in truths for one in ids(truth.recordings))),
+    )
     raise_for_failed(report)
     assert {row["telephony_session_id"]: row["recording_ids"] for row in rows(storage, SESSIONS)} == {
         truth.telephony_session_id: ids(truth.recordings) for truth in truths
@@ -78,7 +89,7 @@ def test_publishing_again_changes_nothing(sandbox: Sandbox, client: RingCentralC
 
     assert report.merged == 1
     assert list(storage.list("outcomes")) == [], "what is in the tables is not kept a second time"
-    assert publish_run(storage, sessions, "run") == replace(report, merged=0)
+    assert publish_run(storage, sessions, "run") == replace(report, merged=0, downloaded=0, downloaded_bytes=0)
     assert table_versions(storage) == versions
 
 
@@ -134,7 +145,8 @@ def test_a_failed_recording_is_reported_and_the_next_run_makes_good(
 
     report = publish_run(storage, [session], "run")
 
-    assert (report.recordings, report.merged) == ({"downloaded": 2, "failed": 1}, 1)
+    assert (report.recordings, report.merged, report.partial) == ({"downloaded": 2, "failed": 1}, 1, 1)
+    assert (report.downloaded, report.downloaded_bytes) == (2, size_of(sandbox, first, third))
     assert report.failed == {session.telephony_session_id: f"recording {second}: {by_id(storage)[second]['error']}"}
     assert "an HTML page" in by_id(storage)[second]["error"]
     (row,) = rows(storage, SESSIONS)
@@ -144,7 +156,14 @@ def test_a_failed_recording_is_reported_and_the_next_run_makes_good(
     archive(client, storage, again, "next run")
     report = publish_run(storage, [again], "next run")
 
-    assert report == Published(sessions=1, recordings={"downloaded": 3}, merged=1, failed={})
+    assert report == Published(
+        sessions=1,
+        recordings={"downloaded": 3},
+        merged=1,
+        failed={},
+        downloaded=1,
+        downloaded_bytes=size_of(sandbox, second),
+    )
     (row,) = rows(storage, SESSIONS)
     assert (row["status"], row["recording_ids"]) == ("complete", [first, second, third])
     assert content_requests(sandbox) == [first, second, third, second]
@@ -162,7 +181,16 @@ def test_a_recording_that_the_provider_has_no_more_fails_nobody(
 
     report = publish_run(lake, sessions, "run")
 
-    assert report == Published(sessions=2, recordings={"downloaded": 1, "unavailable": 2}, merged=1, failed={})
+    assert report == Published(
+        sessions=2,
+        recordings={"downloaded": 1, "unavailable": 2},
+        merged=1,
+        failed={},
+        downloaded=1,
+        downloaded_bytes=size_of(sandbox, truths[1].recordings[1].id),
+        unavailable={"not_found": 2},
+        partial=1,
+    )
     assert plan_sessions(lake, {session.telephony_session_id: session.days for session in sessions}) == []
 
 
@@ -195,7 +223,7 @@ def test_the_recording_that_another_run_has_under_way_is_not_blamed(
 
     report = publish_run(storage, [session], "run")
 
-    assert report == Published(sessions=1, recordings={"downloaded": 3}, merged=1, failed={})
+    assert (report.recordings, report.merged, report.failed) == ({"downloaded": 3}, 1, {})
     assert (by_id(storage)["998"]["status"], by_id(storage)["999"]["status"]) == ("pending", "pending")
     (planned,) = plan_sessions(storage, {session.telephony_session_id: session.days})
     assert {"998", "999"} < set(planned.recording_ids)
@@ -346,7 +374,14 @@ def test_the_whole_day_is_archived_whole(sandbox: Sandbox, client: RingCentralCl
     report = publish_run(lake, sessions, "run")
 
     truth = sandbox.truth(DAY, end)
-    assert report == Published(len(truth.sessions), {"downloaded": len(truth.recordings)}, len(truth.sessions), {})
+    assert report == Published(
+        sessions=len(truth.sessions),
+        recordings={"downloaded": len(truth.recordings)},
+        merged=len(truth.sessions),
+        failed={},
+        downloaded=len(truth.recordings),
+        downloaded_bytes=size_of(sandbox, *ids(truth.recordings)),
+    )
     assert [(row["telephony_session_id"], row["recording_ids"], row["status"]) for row in rows(lake, SESSIONS)] == [
         (session.telephony_session_id, ids(session.recordings), "complete") for session in truth.sessions
     ]

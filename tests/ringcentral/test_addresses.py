@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxlake.ringcentral.addresses import Origin, allowed_url, shown_url
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import ForeignHostError, RingCentralError
 
 PLATFORM = Origin("https", "platform.ringcentral.com", 443)
@@ -18,6 +19,9 @@ MEDIA = Origin("https", "media.ringcentral.com", 443)
         ("https://MEDIA.ringcentral.com/a?b=c", "https://media.ringcentral.com/a?b=c"),
         ("https://media.ringcentral.com/a#fragment", "https://media.ringcentral.com/a"),
         ("https://platform.ringcentral.com", "https://platform.ringcentral.com/"),
+        ("HTTPS://Media.RingCentral.com/a", "https://media.ringcentral.com/a"),
+        ("https://media.ringcentral.com/@evil.example/a", "https://media.ringcentral.com/@evil.example/a"),
+        ("https://media.ringcentral.com?next=//evil.example", "https://media.ringcentral.com/?next=//evil.example"),
     ],
 )
 def test_addresses_on_the_two_hosts_are_sent_there(url: str, sent: str) -> None:
@@ -40,6 +44,24 @@ def test_addresses_on_the_two_hosts_are_sent_there(url: str, sent: str) -> None:
         "https:///a",
         "file:///etc/passwd",
         "https://[::1/a",
+        "https://media.ringcentral.com./a",
+        "https://media.ringcentral.com%2eevil.example/a",
+        "https://media.ringcentral.com%00.evil.example/a",
+        "https://media.ringcentral.com,evil.example/a",
+        "https://evil.example#@media.ringcentral.com/a",
+        "https://evil.example?@media.ringcentral.com/a",
+        "https://@evil.example/a",
+        "https://media.ringcentral.com@/a",
+        "https://media.ringcentral.com:443@evil.example/a",
+        "https://media.ringcentral.com:0443443/a",
+        "https://media\u3002ringcentral\u3002com/a",
+        "https://\uff4dedia.ringcentral.com/a",
+        "https://m\u0435dia.ringcentral.com/a",
+        "https://xn--mdia-f6d.ringcentral.com/a",
+        "https://media.ringcentral.com\u200b/a",
+        "https://1.1.1.1 &@media.ringcentral.com/a",
+        "javascript://media.ringcentral.com/%0aalert(1)",
+        "HTTP://media.ringcentral.com/a",
         "restapi/v1.0",
         "",
     ],
@@ -83,6 +105,15 @@ def test_what_is_let_through_is_sent_to_an_allowed_host_by_requests(middle: str,
 )
 def test_errors_show_an_address_without_host_and_secrets(url: str, shown: str) -> None:
     assert shown_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["0.0.0.0", "127.1", "2130706433", "0x7f000001", "localhost.", "localhost.evil.example", "127.0.0.1.evil.example"],  # noqa: S104
+)
+def test_hosts_that_only_look_like_loopback_need_https(host: str) -> None:
+    with pytest.raises(ValueError, match="host of the RingCentral connection"):
+        Credentials(f"http://{host}:8080", "id", "secret", "jwt")
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"])

@@ -137,6 +137,35 @@ def test_a_redirect_to_a_foreign_host_is_refused_and_nothing_arrives_there(
     assert raised.value.url == "/stolen?signature=***"
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "//{foreign}/stolen",
+        "http://{own}@{foreign}/stolen",
+        "http://{foreign}\\@{own}/stolen",
+        "https://{own}/stolen",
+        "http://{own}.evil.example/stolen",
+        "\thttp://{foreign}/stolen",
+        "http://{own}:99999/stolen",
+        "http://[{foreign}/stolen",
+        "//[/stolen",
+        "file:///etc/passwd",
+        "data:text/plain,stolen",
+    ],
+)
+def test_no_trick_of_a_redirect_leads_elsewhere(
+    client: RingCentralClient, server: ScriptedServer, foreign: ScriptedServer, location: str
+) -> None:
+    own, other = (url.removeprefix("http://") for url in (server.url, foreign.url))
+    server.script(CALL_LOG, Answer(302, b"", {"Location": location.format(own=own, foreign=other)}))
+
+    with pytest.raises(ForeignHostError):
+        client.get_json(CALL_LOG)
+
+    assert foreign.received == []
+    assert [request.path for request in server.received] == [TOKEN_PATH, CALL_LOG]
+
+
 def test_a_foreign_address_is_refused_before_anything_is_sent(
     client: RingCentralClient, server: ScriptedServer, foreign: ScriptedServer
 ) -> None:

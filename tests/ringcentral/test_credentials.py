@@ -1,3 +1,4 @@
+import base64
 from dataclasses import replace
 
 import pytest
@@ -62,3 +63,8 @@ def test_other_credentials_have_another_token_file_and_another_key(field: str, v
 def test_a_corrected_secret_keeps_the_count_of_requests() -> None:
     assert replace(GOOD, client_secret="corrected").quota_name == GOOD.quota_name
     assert replace(GOOD, client_id="another-app").quota_name != GOOD.quota_name
+
+
+def test_what_a_login_sends_counts_as_secret_in_the_form_it_is_sent_in() -> None:
+    sent = base64.b64encode(f"{GOOD.client_id}:{GOOD.client_secret}".encode()).decode()
+    assert {sent, GOOD.client_secret, GOOD.jwt} <= set(GOOD.secrets)

@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from requests.structures import CaseInsensitiveDict
@@ -76,6 +77,32 @@ def test_secrets_in_the_servers_words_are_hidden() -> None:
 
     assert "geheim" not in str(error)
     assert "value is invalid: ***" in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"errorCode": "geheim", "message": "no"},
+        {"errors": [{"errorCode": "CMN-408", "permissionName": "Read geheim"}]},
+        {"error": "geheim", "error_description": "geheim"},
+    ],
+)
+@pytest.mark.parametrize("status", [400, 403, 500])
+def test_no_field_of_an_error_shows_a_secret(body: dict[str, Any], status: int) -> None:
+    error = replies.error_from(refusal(status, json.dumps(body).encode()), ("geheim",))
+
+    assert "geheim" not in f"{error} {vars(error)}"
+
+
+@pytest.mark.parametrize("length", [10, 100, 500, 5000])
+@pytest.mark.parametrize("before", ["", "<html>", "ä" * 70])
+def test_a_secret_is_hidden_also_where_only_its_start_would_be_shown(length: int, before: str) -> None:
+    secret = "".join(chr(ord("A") + number % 26) for number in range(length))
+
+    told = replies.describe(f"{before}{secret}<p>".encode(), (secret,))
+
+    assert secret[:5] not in told
+    assert "***" in told
 
 
 @pytest.mark.parametrize(

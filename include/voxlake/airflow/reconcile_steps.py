@@ -15,9 +15,11 @@ from voxlake.airflow.window import Window, is_backfill, resolve_days
 from voxlake.archive.deadlines import log_first_deletions
 from voxlake.archive.land import land_call_log
 from voxlake.archive.reconcile import raise_for_missing, reconcile_days
+from voxlake.archive.run_notes import note_landed
 from voxlake.archive.source_days import source_days
 from voxlake.archive.unfinished import recorded_sessions, unfinished_days
 from voxlake.lake.storage import Storage
+from voxlake.lake.sweep import sweep as sweep_lake
 from voxlake.settings import get_settings
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ def land(raw_folders: Sequence[str], max_batches: int, context: Context) -> list
     """
     settings, lake = get_settings(), open_lake()
     landed = land_call_log(lake, raw_folders)
+    note_landed(lake, steps.run_of(context), landed)
     sessions = dict(landed.sessions)
     if not is_backfill(context):
         now = datetime.now(UTC)
@@ -74,6 +77,11 @@ def compare(raw_folders: Sequence[str] | None, batches: Sequence[Any] | None, co
         older=() if is_backfill(context) else _older(lake, context),
     )
     raise_for_missing(reconciled, settings.reconcile_missing_allowed)
+
+
+def sweep() -> None:
+    """Removes what killed processes left in the lake."""
+    sweep_lake(open_lake(), datetime.now(UTC))
 
 
 def _older(lake: Storage, context: Context) -> set[date]:

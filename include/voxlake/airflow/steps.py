@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
+from voxlake.airflow import metrics
 from voxlake.airflow.hook import RingCentralHook
 from voxlake.airflow.lake import open_lake
 from voxlake.airflow.retries import connection_errors_in_airflow_terms
 from voxlake.airflow.window import Window, is_backfill, is_scheduled, resolve_window
 from voxlake.airflow.wiring import CALL_LOG
+from voxlake.archive.deadlines import read_backlog
 from voxlake.archive.download import Patience, download_session
 from voxlake.archive.extract import extract_call_log, extract_modified
 from voxlake.archive.land import land_call_log
 from voxlake.archive.merge import merge_session
 from voxlake.archive.plan import SessionRef, batch, plan_sessions
 from voxlake.archive.publish import publish_run, raise_for_failed
+from voxlake.archive.run_notes import note_landed, note_requests, read_notes
 from voxlake.archive.settled import is_settled
+from voxlake.archive.summary import run_summary
 from voxlake.archive.sync_token import sync_token_of
 from voxlake.lake.storage import Storage
 from voxlake.ringcentral.errors import NotFoundError, SyncTokenRefusedError
 from voxlake.settings import get_settings
+
+if TYPE_CHECKING:
+    from voxlake.ringcentral.client import RingCentralClient
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +77,11 @@ def _extract_modified(context: Context, lake: Storage, window: Window) -> list[s
     """
     state = context["asset_state_store"][CALL_LOG]
     since = window.start - get_settings().call_log_overlap
-    hook = _hook(context, EXTRACT_MAX_WAIT)
-    with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
+    # A token may be good for the user only who got it.
+    with _connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client):
         try:
-            # A token may be good for the user only who got it.
-            client = hook.get_conn(spread=False)
-            folder = extract_modified(client, lake, state.get(PROGRESS), since, window.end)
+            with connection_errors_in_airflow_terms(conn_id):
+                folder = extract_modified(client, lake, state.get(PROGRESS), since, window.end)
         except (SyncTokenRefusedError, NotFoundError) as error:
             log.warning("modifications cannot be read: this run reads its window, and the next starts anew: %s", error)
             state.delete(PROGRESS)
@@ -85,15 +92,18 @@ def _extract_modified(context: Context, lake: Storage, window: Window) -> list[s
 def extract_window(lake: Storage, window: Window, context: Context) -> list[str]:
     """Reads the call log of a window; returns the raw folders."""
     log.info("reading the company call log from %s to %s", window.start, window.end)
-    hook = _hook(context, EXTRACT_MAX_WAIT)
-    with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
-        return extract_call_log(hook.get_conn(), lake, window.start, window.end)
+    with (
+        _connected(context, lake, EXTRACT_MAX_WAIT) as (conn_id, client),
+        connection_errors_in_airflow_terms(conn_id),
+    ):
+        return extract_call_log(client, lake, window.start, window.end)
 
 
 def land(raw_folders: Sequence[str], max_batches: int, context: Context) -> list[list[dict[str, Any]]]:
     """Lands raw folders; returns the sessions that have something to download or merge, in batches."""
     lake = open_lake()
     landed = land_call_log(lake, raw_folders)
+    note_landed(lake, run_of(context), landed)
     # Not before: what a token says was read must be in the tables.
     if (token := sync_token_of(lake, raw_folders)) is not None:
         context["asset_state_store"][CALL_LOG].set(PROGRESS, token)
@@ -113,16 +123,16 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
     Raises:
         AirflowRescheduleException: Some are not: the task gives its slot back until it is worth another look.
     """
-    hook, lake = _hook(context, DOWNLOAD_MAX_WAIT), open_lake()
-    client = hook.get_conn()
-    settings = get_settings()
+    settings, lake = get_settings(), open_lake()
     patience = Patience(wait=settings.recording_wait, retention=settings.recording_retention)
 
-    def download_one(session: SessionRef) -> datetime | None:
-        with connection_errors_in_airflow_terms(hook.ringcentral_conn_id):
-            return download_session(client, lake, session, _run_of(context), context["ti"].try_number, patience)
+    with _connected(context, lake, DOWNLOAD_MAX_WAIT) as (conn_id, client):
 
-    looks, errors = _for_each(sessions, download_one)
+        def download_one(session: SessionRef) -> datetime | None:
+            with connection_errors_in_airflow_terms(conn_id):
+                return download_session(client, lake, session, run_of(context), context["ti"].try_number, patience)
+
+        looks, errors = _for_each(sessions, download_one)
     look_again = [time for time in looks if time is not None]
     if look_again:
         # What failed is tried again then too: a failed try would be all tries' end for what may still come.
@@ -133,7 +143,7 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
 def merge(sessions: Sequence[Mapping[str, Any]], context: Context) -> list[str]:
     """Merges each session of a batch; returns the paths of the files."""
     lake = open_lake()
-    made, errors = _for_each(sessions, lambda session: merge_session(lake, session, _run_of(context)))
+    made, errors = _for_each(sessions, lambda session: merge_session(lake, session, run_of(context)))
     _raise_all(errors, len(sessions))
     paths = [path for path in made if path is not None]
     if not paths:
@@ -145,18 +155,39 @@ def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Cont
     """Writes the run's outcomes into the tables, and ends the run failed if a session is not whole."""
     if batches is None:
         raise AirflowFailException("extract or land failed, so there is nothing to publish; their logs say why")
-    report = publish_run(open_lake(), [ref for group in batches for ref in _refs(group)], _run_of(context))
+    settings, lake, now = get_settings(), open_lake(), datetime.now(UTC)
+    report = publish_run(lake, [ref for group in batches for ref in _refs(group)], run_of(context))
+    notes = read_notes(lake, run_of(context))
+    backlog = read_backlog(lake, now, settings.recording_retention, settings.recording_limit)
+    took = now - context["dag_run"].start_date
+    log.info("what the run came to:\n%s", run_summary(report, notes, backlog, took))
+    metrics.send_published(report, backlog, now, {"dag_id": context["dag_run"].dag_id})
+    for path in notes.paths:
+        lake.delete(path)
     raise_for_failed(report)
 
 
-def _hook(context: Context, max_wait: float) -> RingCentralHook:
-    task = context["ti"]
+@contextmanager
+def _connected(
+    context: Context, lake: Storage, max_wait: float, *, spread: bool = True
+) -> Iterator[tuple[str, RingCentralClient]]:
+    """The name of the connection and a client of it; what its requests came to is told, however the task ends."""
+    task, run = context["ti"], run_of(context)
     # The name by which a task that comes back has its place in the line.
-    waiter = f"{_run_of(context)}.{task.task_id}.{task.map_index}"
-    return RingCentralHook(max_wait=max_wait, waiter=waiter, backfill=is_backfill(context))
+    waiter = f"{run}.{task.task_id}.{task.map_index}"
+    hook = RingCentralHook(max_wait=max_wait, waiter=waiter, backfill=is_backfill(context))
+    with hook.get_conn(spread=spread) as client:
+        try:
+            yield hook.ringcentral_conn_id, client
+        finally:
+            grants = client.grants()
+            tags = {"dag_id": context["dag_run"].dag_id, "task_id": task.task_id}
+            metrics.send_requests(client.tally, grants, tags)
+            note_requests(lake, run, client.tally, grants)
 
 
-def _run_of(context: Context) -> str:
+def run_of(context: Context) -> str:
+    """What a run is called in the lake and in the line for the quota."""
     # Runs of two DAGs may have one run id: it is made of the kind of run and its time.
     return f"{context['dag_run'].dag_id}.{context['run_id']}"
 

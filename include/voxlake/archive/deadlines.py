@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,9 @@ from voxlake.lake.storage import Storage
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
+
+# A recording is at risk so long before the provider deletes it.
+AT_RISK = timedelta(days=14)
 
 _SHOWN = 20
 
@@ -35,6 +39,34 @@ _COLUMNS = (
     "unavailable_reason",
     "error",
 )
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """The recordings of the whole lake that are still to be fetched.
+
+    Attributes:
+        recordings: How many.
+        at_risk: How many of them the provider deletes within `AT_RISK`, or has deleted since, most likely.
+        oldest: When the oldest started; None if there is none.
+        first: The row of `read_deadlines` that is deleted first; None if there is none.
+    """
+
+    recordings: int
+    at_risk: int
+    oldest: datetime | None
+    first: Row | None
+
+
+def read_backlog(storage: Storage, now: datetime, retention: timedelta, limit: int) -> Backlog:
+    """What is still to be fetched; the arguments are those of `read_deadlines`."""
+    rows = [row for row in read_deadlines(storage, (), now, retention, limit) if is_to_fetch(row)]
+    return Backlog(
+        recordings=len(rows),
+        at_risk=sum(row["deletes_at"] <= now + AT_RISK for row in rows),
+        oldest=min((row["start_time"] for row in rows), default=None),
+        first=rows[0] if rows else None,
+    )
 
 
 def deletion_times(starts: Sequence[datetime], now: datetime, retention: timedelta, limit: int) -> list[datetime]:

@@ -192,4 +192,10 @@ def _set_aside(storage: Storage, path: str, rejected: Sequence[RejectedRecord]) 
     storage.put(path, gzip.compress("\n".join(lines).encode() + b"\n", mtime=0))
     for item in rejected:
         record_id = item.record.get("id") if isinstance(item.record, dict) else None
-        log.warning("record %s rejected: %s; kept in %s", record_id, item.reason, path)
+        log.warning(
+            "record %s rejected: %s; kept in %s. It lands when a run reads it after RingCentral has corrected it, or "
+            "after Voxlake has learned to take it",
+            record_id,
+            item.reason,
+            path,
+        )

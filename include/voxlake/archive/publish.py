@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -17,8 +16,6 @@ from voxlake.archive.plan import SessionRef, days_around, read_merged, read_reco
 from voxlake.lake import layout, tables
 from voxlake.lake.schemas import RECORDINGS, SESSIONS, Table
 from voxlake.lake.storage import Storage
-
-log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -40,12 +37,20 @@ class Published:
         recordings: How many of their recordings have each status now.
         merged: Sessions whose file was made by this run.
         failed: Why, by telephonySessionId of those that are not whole.
+        downloaded: Recordings that this run's tasks brought, or found in the lake where a killed task had put them.
+        downloaded_bytes: Their size.
+        unavailable: How many of the recordings have each `unavailable_reason`.
+        partial: How many of the merged sessions lack a recording.
     """
 
     sessions: int
     recordings: dict[str, int]
     merged: int
     failed: dict[str, str]
+    downloaded: int = 0
+    downloaded_bytes: int = 0
+    unavailable: dict[str, int] = field(default_factory=dict)
+    partial: int = 0
 
 
 def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -> Published:
@@ -76,16 +81,21 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
     if silent:
         tables.upsert(storage, RECORDINGS, tables.to_arrow(RECORDINGS, silent))
         recordings = _planned_recordings(storage, sessions)
+    planned = [row for rows in recordings.values() for row in rows]
+    brought = downloads.filter(pc.field("status") == "downloaded")
     report = Published(
         sessions=len(sessions),
-        recordings=dict(Counter(row["status"] for rows in recordings.values() for row in rows)),
+        recordings=dict(Counter(row["status"] for row in planned)),
         merged=merges.num_rows,
         failed=_failed(storage, sessions, recordings, downloads),
+        downloaded=brought.num_rows,
+        downloaded_bytes=pc.sum(brought["size_bytes"], min_count=0).as_py(),
+        unavailable=dict(Counter(row["unavailable_reason"] for row in planned if row["status"] == "unavailable")),
+        partial=pc.sum(pc.equal(merges["status"], "partial"), min_count=0).as_py(),
     )
     for step_paths in paths.values():
         for path in step_paths:
             storage.delete(path)
-    log.info("published %d sessions, %d merged, recordings %s", report.sessions, report.merged, report.recordings)
     return report
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urljoin
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
@@ -111,6 +111,19 @@ def allowed_url(url: str, allowed: Sequence[Origin]) -> str:
         f"goes only to {hosts}. If that host is RingCentral's, name it in the connection (host or media_host).",
         url=shown_url(url),
     )
+
+
+def redirected_url(url: str, location: str, allowed: Sequence[Origin]) -> str:
+    """The URL to send for a redirect of `url` to `location`, which may be relative to it.
+
+    Raises:
+        ForeignHostError: It leads to an origin that is not allowed, or is no address.
+    """
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        target = location
+    return allowed_url(target, allowed)
 
 
 def shown_url(url: str) -> str:

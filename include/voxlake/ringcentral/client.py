@@ -24,7 +24,7 @@ from voxlake.ringcentral.lane import Lane
 from voxlake.ringcentral.lanes import Lanes
 from voxlake.ringcentral.quota import Grant, SharedQuota
 from voxlake.ringcentral.shared_state import SharedState
-from voxlake.ringcentral.transport import Body, Tally, Transport
+from voxlake.ringcentral.transport import Body, Session, Tally, Transport
 from voxlake.ringcentral.waiting_line import Rank
 
 Parameter: TypeAlias = str | int | bool | datetime | Sequence[str]
@@ -102,7 +102,7 @@ class RingCentralClient:
         self._backfill = backfill
         lanes = []
         for one in all_credentials:
-            session = requests.Session()
+            session = Session()
             session.headers["User-Agent"] = f"Voxlake/{version('voxlake')}"
             reply_within = timeout[0] + timeout[1]
             quota = SharedQuota(state, one.quota_name, waiter=waiter, max_wait=max_wait, reply_within=reply_within)

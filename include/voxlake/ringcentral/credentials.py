@@ -64,7 +64,9 @@ class Credentials:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The texts that no error may show."""
-        return tuple(secret for secret in (self.client_secret, self.jwt, self.at_rest_key) if secret)
+        # As it stands in the header of a login.
+        basic = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        return tuple(secret for secret in (basic, self.client_secret, self.jwt, self.at_rest_key) if secret)
 
     @property
     def quota_name(self) -> str:

@@ -3,12 +3,11 @@
 import json
 import re
 from collections.abc import Collection, Mapping
-from urllib.parse import urljoin
 
 import requests
 
 from voxlake.ringcentral import replies
-from voxlake.ringcentral.addresses import allowed_url, shown_url
+from voxlake.ringcentral.addresses import redirected_url, shown_url
 from voxlake.ringcentral.auth import AccessToken, Bearer, SharedToken
 from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import BadReplyError, PermissionDeniedError, RingCentralError
@@ -126,7 +125,7 @@ class Lane:
             response.close()
             # Without Location the same address is to be asked again
             # (https://developers.ringcentral.com/guide/basics/formats/responses).
-            url = allowed_url(urljoin(url, response.headers.get("Location", "")), self._credentials.origins)
+            url = redirected_url(url, response.headers.get("Location", ""), self._credentials.origins)
         raise BadReplyError(
             f"GET {shown_url(asked)} was redirected more than {_MOST_REDIRECTS} times, last to {shown_url(url)}. "
             "Check the host of the connection.",

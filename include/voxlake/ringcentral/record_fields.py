@@ -22,6 +22,9 @@ _Number = TypeVar("_Number", int, float)
 # Beyond it, not every whole number is a float of its own: JSON's numbers are not the same everywhere.
 _LARGEST = 2**53
 _PATH_IDENTIFIER = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
+# Whoever copies the lake to Windows could not make a file of such a name, whatever its suffix:
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+_DEVICE = r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])"
 # RingCentral's own form of a time; the others of ISO 8601 are read one by one.
 _USUAL_TIME = r"^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$"
 _ARROW_TYPES = {
@@ -116,7 +119,9 @@ def _identifier(value: Any) -> str:
 def _path_identifier(value: Any) -> str:
     identifier = _identifier(value)
     if not re.fullmatch(_PATH_IDENTIFIER, identifier):
-        raise InvalidRecordError(f"expected an id of letters, digits, '-' and '_', got {show(value)}")
+        raise InvalidRecordError(f"expected an id of letters, digits, '-' and '_', at most 128, got {show(value)}")
+    if re.fullmatch(_DEVICE, identifier):
+        raise InvalidRecordError(f"expected an id that can name a file on Windows too, got {show(value)}")
     return identifier
 
 
@@ -164,7 +169,10 @@ def _identifiers(array: pa.Array) -> pa.Array | None:
 
 
 def _path_identifiers(array: pa.Array) -> pa.Array | None:
-    return _all_matching(_identifiers(array), f"^{_PATH_IDENTIFIER}$")
+    usual = _all_matching(_identifiers(array), f"^{_PATH_IDENTIFIER}$")
+    if usual is None or pc.any(pc.match_substring_regex(usual, f"^{_DEVICE}$"), min_count=0).as_py():
+        return None
+    return usual
 
 
 def _integers(array: pa.Array) -> pa.Array | None:

@@ -24,6 +24,8 @@ from voxlake.ringcentral.sliding_window import QuotaHeaders
 _PENALTY_SECONDS = 30.0
 
 _LONGEST_EXCERPT = 300
+# Of a body that is not what was asked for.
+_SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,13 @@ def error_code_and_message(body: bytes, secrets: Collection[str]) -> tuple[str |
     message = first.get("message") or error.get("message") or error.get("error_description")
     if not isinstance(message, str):
         message = describe(body, secrets)
-    return (code if isinstance(code, str) else None), _excerpt(message, secrets)
+    return (_excerpt(code, secrets) if isinstance(code, str) else None), _excerpt(message, secrets)
 
 
 def describe(body: bytes, secrets: Collection[str] = ()) -> str:
     """What the start of a body looks like, in a few words: `an HTML page: '<html>…'`."""
-    start = body.lstrip()[:200]
+    # So far that a secret which begins in what is shown is there whole, to be found.
+    start = body.lstrip()[: 4 * _SHOWN_CHARACTERS + max(map(len, secrets), default=0)]
     if not start:
         return "an empty body"
     try:
@@ -114,7 +117,7 @@ def describe(body: bytes, secrets: Collection[str] = ()) -> str:
         kind = "XML"
     elif lowered.startswith(("{", "[")):
         kind = "JSON"
-    return f"{kind}: {_excerpt(text, secrets)[:80]!r}"
+    return f"{kind}: {_excerpt(text, secrets)[:_SHOWN_CHARACTERS]!r}"
 
 
 def error_from(refusal: Refusal, secrets: Collection[str]) -> RingCentralError:
@@ -129,7 +132,7 @@ def error_from(refusal: Refusal, secrets: Collection[str]) -> RingCentralError:
     what = f"RingCentral answered {status}{f' {code}' if code else ''} to {refusal.method} {refusal.url}: {said}"
     wait = penalty(status, refusal.headers) if status == 429 else retry_after(refusal.headers)
     kind, remedy = _kind_and_remedy(status, wait)
-    permission = _permission(refusal.body) if kind is PermissionDeniedError else None
+    permission = _permission(refusal.body, secrets) if kind is PermissionDeniedError else None
     if permission:
         remedy = (
             f"The permission {permission} is missing: in the developer console (https://developers.ringcentral.com) "
@@ -165,10 +168,10 @@ def _kind_and_remedy(status: int, wait: float | None) -> tuple[type[RingCentralE
     return BadReplyError, "This status was not expected here; check the host of the connection."
 
 
-def _permission(body: bytes) -> str | None:
+def _permission(body: bytes, secrets: Collection[str]) -> str | None:
     error = _object(body)
     name = _first_error(error).get("permissionName") or error.get("permissionName")
-    return _excerpt(name, ()) if isinstance(name, str) else None
+    return _excerpt(name, secrets) if isinstance(name, str) else None
 
 
 def _first_error(error: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,18 @@ class Tally:
     received: int = 0
 
 
+class Session(requests.Session):
+    """A pool of connections that leaves redirects alone.
+
+    The library itself would prepare the next request even where it is told not to follow: it reads the whole body of
+    the redirect, and some addresses make it raise an error that shows them.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Called by `requests` for every reply."""
+        return
+
+
 @dataclass(frozen=True)
 class Transport:
     """A pool of connections and the quota that every request on them counts against.
