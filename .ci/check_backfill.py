@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sandbox.airflow_standalone import AirflowStandalone
+from sandbox.airflow_standalone import AirflowStandalone, archive_environment
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig, run_sandbox
 from voxlake.lake import tables
 from voxlake.lake.local import LocalStorage
@@ -33,12 +33,7 @@ def main() -> int:
     os.environ |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
     with tempfile.TemporaryDirectory() as home, run_sandbox(SANDBOX) as sandbox:
         folder = Path(home)
-        environment = {
-            "AIRFLOW_CONN_RINGCENTRAL_DEFAULT": sandbox.connection_json(),
-            "VOXLAKE_LAKE_URL": str(folder / "lake"),
-            "VOXLAKE_STATE_DIR": str(folder / "state"),
-        }
-        airflow = AirflowStandalone(folder / "airflow", environment)
+        airflow = AirflowStandalone(folder / "airflow", archive_environment(sandbox.connection_json(), folder))
         airflow.prepare()
         lake = LocalStorage(folder / "lake")
         problems = _backfill(airflow)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from sandbox.airflow_standalone import AirflowStandalone
+from sandbox.airflow_standalone import AirflowStandalone, archive_environment
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig, run_sandbox
 
 DAG_ID = "ringcentral_recordings"
@@ -40,12 +40,7 @@ def main() -> int:
     config = SandboxConfig(mix=mix, quotas={"heavy": QuotaLimit(1_000_000), "auth": QuotaLimit(5)})
     with tempfile.TemporaryDirectory() as home, run_sandbox(config) as sandbox:
         folder = Path(home)
-        environment = {
-            "AIRFLOW_CONN_RINGCENTRAL_DEFAULT": sandbox.connection_json(),
-            "VOXLAKE_LAKE_URL": str(folder / "lake"),
-            "VOXLAKE_STATE_DIR": str(folder / "state"),
-        }
-        airflow = AirflowStandalone(folder / "airflow", environment)
+        airflow = AirflowStandalone(folder / "airflow", archive_environment(sandbox.connection_json(), folder))
         airflow.prepare()
         window = {"start": START.isoformat(), "end": END.isoformat()}
         airflow.cli("dags", "trigger", DAG_ID, "--conf", json.dumps(window))

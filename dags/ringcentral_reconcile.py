@@ -19,6 +19,7 @@
 | Schedule | Nightly for the last `VOXLAKE_RECONCILE_DAYS` (3) UTC days; a backfill reads just the days of its dates |
 | Requests | One for each 1,000 calls of the days read, at least one a day; and one for each recording that was missed |
 | Order | What is missing on older days is fetched too; what RingCentral deletes first (90 days, 100,000 files) first |
+| Sweep | `sweep` removes what killed processes left in the lake: scratch files, unfinished uploads, ended leases |
 | Output | a row a day in table `reconciliation`, and all that `ringcentral_recordings` puts out |
 | Run again | Any time: rows are upserted, audio that is held is not fetched again |
 """
@@ -64,9 +65,15 @@ def ringcentral_reconcile() -> None:
 
         reconcile_steps.compare(raw_folders, batches, get_current_context())
 
+    @task
+    def sweep() -> None:
+        from voxlake.airflow import reconcile_steps
+
+        reconcile_steps.sweep()
+
     raw_folders = extract()
     batches = land(raw_folders)
-    archive_sessions(batches) >> compare(raw_folders, batches)
+    [archive_sessions(batches), sweep()] >> compare(raw_folders, batches)
 
 
 ringcentral_reconcile()

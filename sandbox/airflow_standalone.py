@@ -24,15 +24,29 @@ STOP_SECONDS = 20.0
 TRIES = 10
 # Standard input is a pipe that this program holds open. It ends with this program even when that is killed and can end
 # nothing itself; then the shell's subprocess ends the whole group.
-_STANDALONE = f"""
+_AIRFLOW = f"""
 exec 3<&0
 (cat <&3; trap '' TERM; kill -TERM 0; sleep {STOP_SECONDS:.0f}; kill -KILL 0) &
-exec airflow standalone </dev/null 3<&-
+exec airflow "$@" </dev/null 3<&-
 """
 
 
 class AirflowStartError(RuntimeError):
     """Airflow did not come up; the text says what its log ends with."""
+
+
+def archive_environment(connection_json: str, folder: Path) -> dict[str, str]:
+    """The variables with which Airflow archives into a folder of its own.
+
+    Args:
+        connection_json: The connection `ringcentral_default`, as `Sandbox.connection_json` gives it.
+        folder: Where the lake (`lake`) and the shared state (`state`) shall lie.
+    """
+    return {
+        "AIRFLOW_CONN_RINGCENTRAL_DEFAULT": connection_json,
+        "VOXLAKE_LAKE_URL": str(folder / "lake"),
+        "VOXLAKE_STATE_DIR": str(folder / "state"),
+    }
 
 
 class AirflowStandalone:
@@ -47,7 +61,7 @@ class AirflowStandalone:
     """
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
-        self._home = home
+        self.home = home
         with ExitStack() as sockets:
             api, scheduler_logs, triggerer_logs = (_free_port(sockets) for _ in range(3))
         self.url = f"http://127.0.0.1:{api}"
@@ -85,7 +99,7 @@ class AirflowStandalone:
         Raises:
             AirflowStartError: A command of Airflow failed.
         """
-        self._home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, exist_ok=True)
         self.cli("db", "migrate")
         self.cli("pools", "import", str(PROJECT / "include" / "pools.json"))
         self.cli("dags", "reserialize")
@@ -96,18 +110,9 @@ class AirflowStandalone:
         Raises:
             AirflowStartError: It did not come up within `START_SECONDS`.
         """
-        with self.log.open("wb") as log:
-            # A session of its own, so that all that it starts can be ended together.
-            self._process = subprocess.Popen(
-                ["sh", "-c", _STANDALONE],
-                env=self.environment,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._process = self.start("standalone", self.log)
         try:
-            self._wait_until_ready()
+            self.wait_until_ready(self._process, self.log)
         except BaseException:
             self.stop()
             raise
@@ -118,6 +123,24 @@ class AirflowStandalone:
     ) -> None:
         """Stops it."""
         self.stop()
+
+    def start(self, command: str, log: Path) -> subprocess.Popen[bytes]:
+        """Starts `airflow <command>` in its home, as the first of a session and group of its own that ends with us.
+
+        Args:
+            command: Such as `standalone` or `scheduler`.
+            log: What it prints is added here.
+        """
+        with log.open("ab") as file:
+            return subprocess.Popen(
+                ["sh", "-c", _AIRFLOW, "sh", command],
+                cwd=self.home,
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def cli(self, *arguments: str) -> str:
         """Runs `airflow` with these arguments and returns what it printed.
@@ -156,13 +179,7 @@ class AirflowStandalone:
 
     def unpause(self, dag_id: str) -> None:
         """Lets the runs of a DAG start that is paused."""
-        # SQLite may refuse it beside a scheduler that writes at the same moment.
-        for attempt in range(TRIES):
-            reply = requests.patch(f"{self.url}/api/v2/dags/{dag_id}", json={"is_paused": False}, timeout=30)
-            if reply.status_code < 500 or attempt == TRIES - 1:
-                reply.raise_for_status()
-                return
-            time.sleep(1)
+        self.send("PATCH", f"/dags/{dag_id}", {"is_paused": False})
 
     def run_states(self, dag_id: str) -> Counter[str]:
         """How many runs of a DAG are in each state."""
@@ -176,6 +193,17 @@ class AirflowStandalone:
     def get(self, path: str, **params: Any) -> Any:
         """What the REST API answers to a GET of `/api/v2` + path."""
         reply = requests.get(f"{self.url}/api/v2{path}", params=params, timeout=30)
+        reply.raise_for_status()
+        return reply.json()
+
+    def send(self, method: str, path: str, body: Mapping[str, Any]) -> Any:
+        """What the REST API answers to a POST or a PATCH of `/api/v2` + path."""
+        # SQLite may refuse it beside a scheduler that writes at the same moment.
+        for attempt in range(TRIES):
+            reply = requests.request(method, f"{self.url}/api/v2{path}", json=body, timeout=30)
+            if reply.status_code < 500 or attempt == TRIES - 1:
+                break
+            time.sleep(1)
         reply.raise_for_status()
         return reply.json()
 
@@ -194,11 +222,19 @@ class AirflowStandalone:
         _signal_group(process.pid, signal.SIGKILL)
         process.communicate()
 
-    def _wait_until_ready(self) -> None:
-        assert self._process is not None
+    def wait_until_ready(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        """Waits until the API server answers.
+
+        Args:
+            process: Which it is, or which has started it.
+            log: Of this process.
+
+        Raises:
+            AirflowStartError: It has ended, or has not answered within `START_SECONDS`; the text has the log's end.
+        """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 break
             try:
                 self.get("/monitor/health")
@@ -206,10 +242,8 @@ class AirflowStandalone:
                 time.sleep(0.5)
             else:
                 return
-        end = self.log.read_text(errors="replace")[-3000:]
-        raise AirflowStartError(
-            f"Airflow did not come up within {START_SECONDS:.0f} s; its log {self.log} ends:\n{end}"
-        )
+        told = log.read_text(errors="replace")[-3000:]
+        raise AirflowStartError(f"Airflow did not come up within {START_SECONDS:.0f} s; its log {log} ends:\n{told}")
 
 
 def _free_port(sockets: ExitStack) -> int:

@@ -13,7 +13,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sandbox.airflow_standalone import PROJECT, AirflowStandalone
+from sandbox.airflow_standalone import PROJECT, AirflowStandalone, archive_environment
 from sandbox.demo.report import print_report
 from sandbox.ringcentral import CallMix, QuotaLimit, SandboxConfig, run_sandbox
 
@@ -43,13 +43,8 @@ def main() -> int:
     # Airflow's files are made anew each time: what is done already is to be seen from the lake alone.
     shutil.rmtree(folder / "airflow", ignore_errors=True)
     with run_sandbox(SANDBOX) as sandbox:
-        environment = {
-            "AIRFLOW_CONN_RINGCENTRAL_DEFAULT": sandbox.connection_json(),
-            "VOXLAKE_LAKE_URL": str(folder / "lake"),
-            "VOXLAKE_STATE_DIR": str(folder / "state"),
-        }
         _say(started, f"sandbox at {sandbox.platform_url}; making Airflow's database …")
-        airflow = AirflowStandalone(folder / "airflow", environment)
+        airflow = AirflowStandalone(folder / "airflow", archive_environment(sandbox.connection_json(), folder))
         airflow.prepare()
         runs = 3 * (os.cpu_count() or 1)
         _say(started, airflow.backfill(ARCHIVE, days[0], days[1] - timedelta(hours=1), runs))

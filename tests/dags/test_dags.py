@@ -85,7 +85,10 @@ ARCHIVING = {
 
 @pytest.mark.parametrize(
     ("dag_id", "pools"),
-    [("ringcentral_recordings", ARCHIVING), ("ringcentral_reconcile", {**ARCHIVING, "compare": "default_pool"})],
+    [
+        ("ringcentral_recordings", ARCHIVING),
+        ("ringcentral_reconcile", {**ARCHIVING, "sweep": "default_pool", "compare": "default_pool"}),
+    ],
 )
 def test_media_and_audio_work_waits_in_pools_of_its_own(
     dags: dict[str, Any], dag_id: str, pools: dict[str, str]
