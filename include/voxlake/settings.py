@@ -51,7 +51,8 @@ class Settings(BaseSettings):
         repr=False,
         description=(
             "Where workers on several hosts share the access token and the request quota: a Redis server, as "
-            "`redis://[[user]:password@]host[:port][/database]` or `rediss://…` (TLS). Default: none, the file in "
+            "`redis://[[user]:password@]host[:port][/database]` or `rediss://…` (TLS), the password percent-encoded. "
+            "Default: none, the file in "
             "`VOXLAKE_STATE_DIR` serves one host."
         ),
     )

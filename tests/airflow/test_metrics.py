@@ -19,7 +19,7 @@ from tests.conftest import NOON, StartSandbox
 from voxlake.airflow import metrics, steps
 from voxlake.archive.deadlines import Backlog
 from voxlake.archive.publish import Published, SessionsFailedError
-from voxlake.ringcentral.quota import Grant
+from voxlake.ringcentral.grants import Grant
 from voxlake.ringcentral.transport import Tally
 from voxlake.settings import get_settings
 

@@ -12,7 +12,8 @@ from tests.airflow.conftest import slots_of_pools
 from voxlake.airflow import pools
 from voxlake.airflow.hook import shared_state
 from voxlake.airflow.pools import MEDIA_POOL, create_missing_pools, slots_for
-from voxlake.ringcentral.quota import Grant, SharedQuota
+from voxlake.ringcentral.grants import Grant
+from voxlake.ringcentral.quota import SharedQuota
 from voxlake.ringcentral.sliding_window import QuotaHeaders
 
 CONTENT = "/restapi/v1.0/account/1/recording/2/content"

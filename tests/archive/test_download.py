@@ -233,6 +233,34 @@ def test_a_recording_that_fails_takes_the_wait_from_no_other_of_its_session(
     assert held(storage) == [audio_path(second), audio_path(third)]
 
 
+def test_what_failed_is_asked_again_by_the_next_try_and_not_when_the_task_comes_back(
+    start_sandbox: StartSandbox, connect: Connect, storage: Storage
+) -> None:
+    # One for the call log, two for the first recordings.
+    sandbox = start_sandbox(replace(CONFIG, quotas={"heavy": QuotaLimit(3), "auth": QuotaLimit(50)}))
+    client = connect(sandbox, max_wait=0)
+    first, second, third = ids(session_with(sandbox, 3).recordings)
+    session = plan_session(client, storage, session_with(sandbox, 3))
+    sandbox.faults.add(Fault("content", "html", id=first))
+
+    for _ in range(2):
+        with pytest.raises(RateLimitedError):
+            download_session(client, storage, session, "run", 1, PATIENCE)
+    asked = content_requests(sandbox)
+    another = connect(sandbox)
+    sandbox.reset()
+    sandbox.faults.add(Fault("content", "html", id=first))
+    with pytest.raises(RecordingsFailedError, match=f"recording {first}: "):
+        download_session(another, storage, session, "run", 1, PATIENCE)
+    at_last = content_requests(sandbox)
+    sandbox.reset()
+    download_session(another, storage, session, "run", 2, PATIENCE)
+
+    assert asked == [first, second]
+    assert at_last == [third]
+    assert content_requests(sandbox) == [first]
+
+
 def test_a_recording_that_does_not_come_in_time_is_unavailable(
     start_sandbox: StartSandbox, connect: Connect, lake: LocalStorage
 ) -> None:

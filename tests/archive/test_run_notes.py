@@ -3,7 +3,7 @@ from __future__ import annotations
 from voxlake.archive.land import Landed
 from voxlake.archive.run_notes import note_landed, note_requests, read_notes
 from voxlake.lake.storage import Storage
-from voxlake.ringcentral.quota import Grant
+from voxlake.ringcentral.grants import Grant
 from voxlake.ringcentral.transport import Tally
 
 HEAVY = Grant("one", "heavy", 10, 60.0, 3, 0.0, 0.5)

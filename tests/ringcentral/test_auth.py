@@ -97,9 +97,9 @@ def test_a_token_near_its_end_is_renewed_before_a_request_fails(
 ) -> None:
     server.script(PATH, json_answer({}))
     client.get_json(PATH)
-    real_time = time.time
+    real_time = time.monotonic
 
-    monkeypatch.setattr(time, "time", lambda: real_time() + 3600 - 350)
+    monkeypatch.setattr(time, "monotonic", lambda: real_time() + 3600 - 350)
     client.get_json(PATH)
 
     assert bearers(server) == ["first-token", "second-token"]
@@ -164,8 +164,8 @@ def test_a_corrected_secret_works_at_once_and_a_correction_at_ringcentral_soon(
 
     with RingCentralClient(replace(credentials, client_secret="corrected"), SqliteState(tmp_path)) as client:
         client.get_json(PATH)
-    real_time = time.time
-    monkeypatch.setattr(time, "time", lambda: real_time() + 61)
+    real_time = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real_time() + 61)
     with RingCentralClient(credentials, SqliteState(tmp_path)) as client:
         client.get_json(PATH)
 

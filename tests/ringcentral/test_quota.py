@@ -1,3 +1,4 @@
+import json
 import logging
 import threading
 import time
@@ -6,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from voxlake.ringcentral.errors import RateLimitedError
-from voxlake.ringcentral.quota import Grant, SharedQuota, read_grants
+from voxlake.ringcentral.grants import Grant, read_grants
+from voxlake.ringcentral.quota import SharedQuota
 from voxlake.ringcentral.shared_state import SharedState
 from voxlake.ringcentral.sliding_window import QuotaHeaders
 from voxlake.ringcentral.waiting_line import Rank
@@ -66,6 +68,67 @@ def test_a_penalty_of_a_group_stops_that_group_in_every_process(state: SharedSta
         other_process.acquire("heavy")
     assert raised.value.retry_after == pytest.approx(60, abs=5)
     assert other_process.acquire("auth").group == "auth"
+
+
+def test_a_grant_that_a_429_states_is_kept(state: SharedState) -> None:
+    quota = SharedQuota(state, "a", max_wait=0)
+    quota.observe(quota.acquire("heavy"), CALL_LOG, heavy(remaining=9))
+
+    quota.observe(quota.acquire("heavy"), CALL_LOG, heavy(remaining=0, limit=4, window=30.0), penalty=0)
+
+    assert [(grant.limit, grant.window) for grant in read_grants(state)] == [(4, 30.0)]
+    for _ in range(2):
+        quota.acquire("heavy")
+    with pytest.raises(RateLimitedError):
+        quota.acquire("heavy")
+
+
+def test_a_penalty_of_before_the_clock_was_set_is_over(state: SharedState) -> None:
+    quota = SharedQuota(state, "a", max_wait=0)
+    quota.observe(quota.acquire("heavy"), CALL_LOG, heavy(remaining=9), penalty=3600)
+    with pytest.raises(RateLimitedError):
+        quota.acquire("heavy")
+    long_ago = state.read("quota-a")
+    assert long_ago is not None
+    content = json.loads(long_ago)
+    content["windows"]["heavy"]["blocked_until"] += 10_000
+    content["lines"]["heavy"] = {
+        "ghost": {
+            "rank": {"media": False, "backfill": False, "started": 0.0},
+            "since": state.now() + 10_000,
+            "here_until": state.now() + 10_002,
+            "expected": state.now() + 10_001,
+        }
+    }
+    state.update("quota-a", lambda *_: (json.dumps(content).encode(), None))
+
+    assert quota.acquire("heavy", Rank(media=True)).group == "heavy"
+
+
+def test_a_credential_that_nobody_uses_any_more_grants_nothing(
+    state: SharedState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quota = SharedQuota(state, "a")
+    quota.observe(quota.acquire("heavy"), CALL_LOG, heavy(remaining=9))
+    now = state.now
+    assert len(read_grants(state)) == 1
+
+    monkeypatch.setattr(state, "now", lambda: now() + 25 * 3600)
+
+    assert read_grants(state) == []
+
+
+def test_nobody_stays_away_for_longer_than_a_quarter_of_an_hour(state: SharedState) -> None:
+    quota = SharedQuota(state, "a", max_wait=0)
+    quota.observe(quota.acquire("heavy"), CALL_LOG, heavy(remaining=0, limit=1))
+    waits = []
+    for number in range(20):
+        with pytest.raises(RateLimitedError) as raised:
+            SharedQuota(state, "a", waiter=f"task {number}", max_wait=0).acquire("heavy")
+        waits.append(raised.value.retry_after)
+
+    assert waits[13] == pytest.approx(14 * 60, abs=5)
+    assert waits[16:] == [900] * 4
 
 
 def test_a_penalty_of_no_group_stops_everything(state: SharedState) -> None:

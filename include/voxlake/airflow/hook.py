@@ -150,8 +150,11 @@ def _fernet_key() -> str:
     return "" if key == "{FERNET_KEY}" else key
 
 
-def shared_state() -> SharedState:
+def shared_state(patience: float = 30.0) -> SharedState:
     """What the processes of the settings share.
+
+    Args:
+        patience: Seconds to wait for a state that does not answer.
 
     Raises:
         ValueError: `VOXLAKE_QUOTA_URL` is no URL of a Redis server.
@@ -159,7 +162,7 @@ def shared_state() -> SharedState:
     from voxlake.ringcentral.shared_state import open_state
 
     settings = get_settings()
-    return open_state(settings.quota_url, settings.state_dir)
+    return open_state(settings.quota_url, settings.state_dir, patience)
 
 
 def _text(extra: Mapping[str, Any], name: str) -> str:

@@ -28,6 +28,12 @@ def on_starting(component: Any) -> None:
 
 
 @hookimpl
+def on_dag_run_running(dag_run: Any, msg: str) -> None:
+    """Called by Airflow, in its scheduler, when a run of any DAG begins."""
+    _size_media_pool(dag_run)
+
+
+@hookimpl
 def on_dag_run_success(dag_run: Any, msg: str) -> None:
     """Called by Airflow, in its scheduler, when a run of any DAG has ended well."""
     _size_media_pool(dag_run)
@@ -46,13 +52,14 @@ def _size_media_pool(dag_run: Any) -> None:
 
     from voxlake.airflow.hook import shared_state
     from voxlake.airflow.pools import size_media_pool
-    from voxlake.ringcentral.quota import read_grants
+    from voxlake.ringcentral.grants import read_grants
 
     # The scheduler's own session: SQLite would not let another write before the scheduler has committed.
     session = object_session(dag_run)
     if session is not None:
-        # Each run may have brought another grant. Airflow logs what a listener raises, and goes on.
-        size_media_pool(read_grants(shared_state()), session)
+        # Each run may have brought another grant. All DAGs wait for the scheduler meanwhile, so a state that does not
+        # answer is left alone. Airflow logs what a listener raises, and goes on.
+        size_media_pool(read_grants(shared_state(patience=1.0)), session)
 
 
 def import_for_tasks() -> None:

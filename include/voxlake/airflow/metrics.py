@@ -17,7 +17,7 @@ from airflow.sdk.observability.stats import gauge, incr, normalize_name_for_stat
 if TYPE_CHECKING:
     from voxlake.archive.deadlines import Backlog
     from voxlake.archive.publish import Published
-    from voxlake.ringcentral.quota import Grant
+    from voxlake.ringcentral.grants import Grant
     from voxlake.ringcentral.transport import Tally
 
 

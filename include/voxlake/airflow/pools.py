@@ -13,7 +13,7 @@ from voxlake.settings import project_root
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from voxlake.ringcentral.quota import Grant
+    from voxlake.ringcentral.grants import Grant
 
 log = logging.getLogger(__name__)
 

@@ -77,7 +77,6 @@ def _extract_modified(context: Context, lake: Storage, window: Window) -> list[s
     """
     state = context["asset_state_store"][CALL_LOG]
     since = window.start - get_settings().call_log_overlap
-    # A token may be good for the user only who got it.
     with _connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client):
         try:
             with connection_errors_in_airflow_terms(conn_id):
@@ -93,7 +92,7 @@ def extract_window(lake: Storage, window: Window, context: Context) -> list[str]
     """Reads the call log of a window; returns the raw folders."""
     log.info("reading the company call log from %s to %s", window.start, window.end)
     with (
-        _connected(context, lake, EXTRACT_MAX_WAIT) as (conn_id, client),
+        _connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client),
         connection_errors_in_airflow_terms(conn_id),
     ):
         return extract_call_log(client, lake, window.start, window.end)
@@ -126,7 +125,7 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
     settings, lake = get_settings(), open_lake()
     patience = Patience(wait=settings.recording_wait, retention=settings.recording_retention)
 
-    with _connected(context, lake, DOWNLOAD_MAX_WAIT) as (conn_id, client):
+    with _connected(context, lake, DOWNLOAD_MAX_WAIT, spread=True) as (conn_id, client):
 
         def download_one(session: SessionRef) -> datetime | None:
             with connection_errors_in_airflow_terms(conn_id):
@@ -135,7 +134,7 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
         looks, errors = _for_each(sessions, download_one)
     look_again = [time for time in looks if time is not None]
     if look_again:
-        # What failed is tried again then too: a failed try would be all tries' end for what may still come.
+        # What failed is told when this is over: a failed try would be all tries' end for what may still come.
         raise AirflowRescheduleException(min(look_again))
     _raise_all(errors, len(sessions))
 
@@ -156,8 +155,8 @@ def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Cont
     if batches is None:
         raise AirflowFailException("extract or land failed, so there is nothing to publish; their logs say why")
     settings, lake, now = get_settings(), open_lake(), datetime.now(UTC)
-    report = publish_run(lake, [ref for group in batches for ref in _refs(group)], run_of(context))
     notes = read_notes(lake, run_of(context))
+    report = publish_run(lake, [ref for group in batches for ref in _refs(group)], run_of(context))
     backlog = read_backlog(lake, now, settings.recording_retention, settings.recording_limit)
     took = now - context["dag_run"].start_date
     log.info("what the run came to:\n%s", run_summary(report, notes, backlog, took))
@@ -169,9 +168,13 @@ def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Cont
 
 @contextmanager
 def _connected(
-    context: Context, lake: Storage, max_wait: float, *, spread: bool = True
+    context: Context, lake: Storage, max_wait: float, *, spread: bool
 ) -> Iterator[tuple[str, RingCentralClient]]:
-    """The name of the connection and a client of it; what its requests came to is told, however the task ends."""
+    """The name of the connection and a client of it; what its requests came to is told, however the task ends.
+
+    The call log is for one user to read: another may see less of it, so that pages would not follow one another, and a
+    sync token may be good only for who got it.
+    """
     task, run = context["ti"], run_of(context)
     # The name by which a task that comes back has its place in the line.
     waiter = f"{run}.{task.task_id}.{task.map_index}"
@@ -180,10 +183,14 @@ def _connected(
         try:
             yield hook.ringcentral_conn_id, client
         finally:
-            grants = client.grants()
             tags = {"dag_id": context["dag_run"].dag_id, "task_id": task.task_id}
-            metrics.send_requests(client.tally, grants, tags)
-            note_requests(lake, run, client.tally, grants)
+            try:
+                grants = client.grants()
+                metrics.send_requests(client.tally, grants, tags)
+                note_requests(lake, run, client.tally, grants)
+            except Exception:
+                # What the task itself came to counts more: a retry for a note would fetch nothing anew, but burn a try.
+                log.warning("the summary of the run will lack the requests of this task", exc_info=True)
 
 
 def run_of(context: Context) -> str:

@@ -102,7 +102,7 @@ def download_session(
 
     Returns:
         When to look again for recordings that are not available yet; None if there are none. What failed beside them is
-        tried again at that look.
+        left to the next try, and told when nothing is waited for any more.
 
     Raises:
         RecordingsFailedError: Some failed, and none is waited for; all others are there.
@@ -113,13 +113,19 @@ def download_session(
     session_id = session.telephony_session_id
     recordings = read_recordings(storage, [session_id], session.days).get(session_id, [])
     path = layout.outcome(run_id, "download", session_id)
-    outcomes = {row["recording_id"]: row for row in _earlier_outcomes(storage, path) if row["status"] in _FINAL}
+    tries = {row["recording_id"]: row["attempts"] + try_number for row in recordings}
+    outcomes = {
+        row["recording_id"]: row
+        for row in _earlier_outcomes(storage, path)
+        # What failed in this try is for the next one: a task that comes back for its quota is no new try.
+        if row["status"] in _FINAL or (row["status"] == "failed" and row["attempts"] == tries.get(row["recording_id"]))
+    }
     fetched: list[_Fetched] = []
     try:
         for row in recordings:
             if is_to_fetch(row) and row["recording_id"] not in outcomes:
                 this = _fetch(client, storage, row, f"run {run_id}", patience)
-                outcomes[row["recording_id"]] = row | this.outcome | {"attempts": row["attempts"] + try_number}
+                outcomes[row["recording_id"]] = row | this.outcome | {"attempts": tries[row["recording_id"]]}
                 fetched.append(this)
     except RingCentralError:
         # The quota, mostly: what has been answered is not asked again when the task comes back.
@@ -143,7 +149,7 @@ def download_session(
 
 
 def _look_again(fetched: Sequence[_Fetched], waits: Sequence[float]) -> datetime | None:
-    """When to look for what may still come: what failed is tried again then, so not before the provider's waits."""
+    """When to look for what may still come: what failed may be tried again after that, so it is after the waits too."""
     looks = [one.look_again for one in fetched if one.look_again is not None]
     now = datetime.now(UTC)
     return max([min(looks), *(now + timedelta(seconds=wait) for wait in waits)]) if looks else None

@@ -12,7 +12,7 @@ from typing import Any
 from voxlake.archive.land import Landed
 from voxlake.lake import layout
 from voxlake.lake.storage import Storage
-from voxlake.ringcentral.quota import Grant
+from voxlake.ringcentral.grants import Grant
 from voxlake.ringcentral.transport import Tally
 
 

@@ -26,9 +26,8 @@ from voxlake.ringcentral.errors import (
     TransportError,
 )
 from voxlake.ringcentral.shared_state import LockTimeoutError, SharedState, locked
+from voxlake.ringcentral.sliding_window import LONGEST_PENALTY
 from voxlake.ringcentral.transport import Transport
-
-__all__ = ["AccessToken", "Bearer", "Credentials", "SharedToken"]
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +39,12 @@ _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # once, because it leads to another name.
 _REFUSAL_SECONDS = 60.0
 
+# A login waits no longer for its turn: others wait for it.
+_TURN_SECONDS = 10.0
+
+# A process that waits for the login of another waits a little longer than that can take.
+_SPARE_SECONDS = 10.0
+
 # Nothing is sent while the login fails, and it is tried again so much later
 # (https://developers.ringcentral.com/guide/basics/errors).
 _FAILURE_SECONDS = 10.0
@@ -50,17 +55,26 @@ _YOUNG_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class AccessToken:
-    """A bearer token and its life in seconds since 1970."""
+    """A bearer token.
+
+    Attributes:
+        value: The token itself.
+        obtained_at: When it was asked for, on the clock of the shared state.
+        expires_at: When it ends.
+        owner_id: Id of the extension that it was given to; empty if the reply named none.
+    """
 
     value: str = field(repr=False)
     obtained_at: float
     expires_at: float
+    owner_id: str = ""
 
     def is_fresh(self, now: float) -> bool:
         """Whether so much of its life is left that a request begun now ends before it: a minute and a tenth of it."""
         life = self.expires_at - self.obtained_at
         margin = min(max(60.0, life / 10), life / 2)
-        return now < self.expires_at - margin
+        # One of the future was obtained before the clock was set back.
+        return self.obtained_at <= now < self.expires_at - margin
 
 
 class Bearer(AuthBase):
@@ -114,8 +128,9 @@ class SharedToken:
         self._state = state
         self._key = f"token-{credentials.token_name}"
         self._transport = transport
-        # The lock of a process that was killed in its login is free when that login must have ended.
-        self._login_seconds = sum(transport.timeout) + transport.quota.max_wait
+        # Its turn in the quota, a connection, a reply and its body. After that the lock of a process that was killed in
+        # its login is free.
+        self._login_seconds = _TURN_SECONDS + 2 * sum(transport.timeout)
         self._known: AccessToken | None = None
 
     def current(self) -> AccessToken:
@@ -160,18 +175,18 @@ class SharedToken:
     def _renewed(self, failed: AccessToken | None) -> AccessToken:
         lease = self._login_seconds
         try:
-            with locked(self._state, f"login-{self._key}", lease=lease, timeout=2 * lease):
+            with locked(self._state, f"login-{self._key}", lease=lease, timeout=lease + _SPARE_SECONDS):
                 stored = self._stored()
                 now = self._state.now()
                 if isinstance(stored, AccessToken) and stored.is_fresh(now) and stored != failed:
                     return stored
-                if isinstance(stored, _Failed) and now < stored.until:
+                if isinstance(stored, _Failed) and 0 < stored.until - now <= LONGEST_PENALTY:
                     raise _error_of(stored, now)
                 return self._log_in()
         except LockTimeoutError:
             raise TransportError(
-                f"Other processes have tried to log in to {self._credentials.server_url} for {2 * lease:g} s. "
-                "Try again; if it stays, check the network."
+                f"Another process has tried to log in to {self._credentials.server_url} for {lease:g} s. Try again; if "
+                "it stays, check the network."
             ) from None
 
     def _log_in(self) -> AccessToken:
@@ -197,7 +212,9 @@ class SharedToken:
     def _ask(self) -> AccessToken:
         server = self._credentials.origins[0]
         asked_at = self._state.now()
-        response = self._transport.send("POST", f"{server}{_TOKEN_PATH}", auth=_JwtGrant(self._credentials))
+        response = self._transport.send(
+            "POST", f"{server}{_TOKEN_PATH}", auth=_JwtGrant(self._credentials), max_wait=_TURN_SECONDS
+        )
         with response:
             body = self._transport.body(response)
             status = response.status_code
@@ -266,4 +283,6 @@ def _token_from(body: bytes, asked_at: float) -> AccessToken | None:
         return None
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
         return None
-    return AccessToken(value, asked_at, asked_at + life) if math.isfinite(life) and life > 0 else None
+    if not math.isfinite(life) or life <= 0:
+        return None
+    return AccessToken(value, asked_at, asked_at + life, str(content.get("owner_id") or ""))

@@ -20,9 +20,10 @@ from voxlake.ringcentral import replies
 from voxlake.ringcentral.addresses import allowed_url, shown_url
 from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import BadReplyError
+from voxlake.ringcentral.grants import Grant
 from voxlake.ringcentral.lane import Lane
 from voxlake.ringcentral.lanes import Lanes
-from voxlake.ringcentral.quota import Grant, SharedQuota
+from voxlake.ringcentral.quota import SharedQuota
 from voxlake.ringcentral.shared_state import SharedState
 from voxlake.ringcentral.transport import Body, Session, Tally, Transport
 from voxlake.ringcentral.waiting_line import Rank
@@ -159,7 +160,11 @@ class RingCentralClient:
 
     @contextmanager
     def stream(
-        self, url: str, headers: Mapping[str, str] | None = None, started: datetime | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        started: datetime | None = None,
+        max_wait: float | None = None,
     ) -> Iterator[MediaReply]:
         """Opens media and closes the connection's reply at the end of the block.
 
@@ -168,6 +173,7 @@ class RingCentralClient:
             headers: Further request headers, such as `Range`.
             started: When the recording started: of those that wait for the quota the oldest goes first, as the provider
                 deletes it first. One that is not known counts as started now.
+            max_wait: Seconds that the request may wait for that; the client's own where None.
 
         Raises:
             RingCentralError: See the class. Only replies with status 200 and 206 are handed out.
@@ -176,16 +182,21 @@ class RingCentralClient:
         rank = Rank(media=True, backfill=self._backfill, started=since)
         began, waited = time.monotonic(), self.tally.waited
         # A body in another encoding would have another length than Content-Length and Content-Range say.
-        lane, response = self._get(url, {"Accept-Encoding": "identity", **(headers or {})}, rank, {200, 206})
+        lane, response = self._get(url, {"Accept-Encoding": "identity", **(headers or {})}, rank, {200, 206}, max_wait)
         with response:
             body = Body(response, self._timeout, self.tally)
             yield MediaReply(response.status_code, response.url, response.headers, body)
         lane.took(url, time.monotonic() - began - (self.tally.waited - waited))
 
     def _get(
-        self, path_or_url: str, headers: Mapping[str, str], rank: Rank, successes: Collection[int]
+        self,
+        path_or_url: str,
+        headers: Mapping[str, str],
+        rank: Rank,
+        successes: Collection[int],
+        max_wait: float | None = None,
     ) -> tuple[Lane, requests.Response]:
-        return self._lanes.get(allowed_url(path_or_url, self._origins), headers, rank, successes)
+        return self._lanes.get(allowed_url(path_or_url, self._origins), headers, rank, successes, max_wait)
 
 
 def utc_text(moment: datetime) -> str:

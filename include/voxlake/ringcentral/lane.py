@@ -11,7 +11,8 @@ from voxlake.ringcentral.addresses import redirected_url, shown_url
 from voxlake.ringcentral.auth import AccessToken, Bearer, SharedToken
 from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import BadReplyError, PermissionDeniedError, RingCentralError
-from voxlake.ringcentral.quota import Grant, SharedQuota, read_grants
+from voxlake.ringcentral.grants import Grant, read_grants
+from voxlake.ringcentral.quota import SharedQuota, Turn
 from voxlake.ringcentral.shared_state import SharedState
 from voxlake.ringcentral.transport import Transport
 from voxlake.ringcentral.waiting_line import Rank
@@ -51,9 +52,13 @@ class Lane:
         """Closes its connections."""
         self._transport.session.close()
 
-    def wait_before(self, url: str, rank: Rank) -> float:
-        """Seconds that a request would have to wait now."""
-        return self._quota.wait_before(url, rank)
+    def turn(self, url: str, rank: Rank) -> Turn:
+        """How long a request would have to wait now."""
+        return self._quota.turn(url, rank)
+
+    def owner_id(self) -> str:
+        """Id of the user whose credential it is; empty if RingCentral did not say. Raises as a login."""
+        return self._token.current().owner_id
 
     def took(self, url: str, seconds: float) -> None:
         """Counts the time of a whole request in the mean of its group."""
@@ -87,7 +92,14 @@ class Lane:
             self._state.update(key, lambda _, __: (known, None))
         return known.decode()
 
-    def get(self, url: str, headers: Mapping[str, str], rank: Rank, successes: Collection[int]) -> requests.Response:
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        rank: Rank,
+        successes: Collection[int],
+        max_wait: float | None = None,
+    ) -> requests.Response:
         """The reply to a GET, its body not yet read, after a new login if the token turned out dead.
 
         Args:
@@ -95,18 +107,19 @@ class Lane:
             headers: Request headers.
             rank: Its place in the line.
             successes: Statuses that are none of an error.
+            max_wait: Seconds that it may wait in the line; the quota's own where None.
 
         Raises:
             RingCentralError: The reply has another status, or there is none.
         """
         token = self._token.current()
-        response = self._follow(url, headers, rank, token)
+        response = self._follow(url, headers, rank, max_wait, token)
         if response.status_code == 401:
             # Expired early, revoked, or pushed out by another session: each is cured by another token
             # (https://developers.ringcentral.com/guide/authentication/tokens).
             response.close()
             token = self._token.replaced(token)
-            response = self._follow(url, headers, rank, token)
+            response = self._follow(url, headers, rank, max_wait, token)
         if response.status_code in successes:
             return response
         with response:
@@ -115,11 +128,15 @@ class Lane:
             self._token.forget(token)
         raise error
 
-    def _follow(self, url: str, headers: Mapping[str, str], rank: Rank, token: AccessToken) -> requests.Response:
+    def _follow(
+        self, url: str, headers: Mapping[str, str], rank: Rank, max_wait: float | None, token: AccessToken
+    ) -> requests.Response:
         """Sends a GET and follows its redirects as far as they stay on the allowed hosts."""
         asked = url
         for _ in range(_MOST_REDIRECTS + 1):
-            response = self._transport.send("GET", url, auth=Bearer(token), headers=headers, rank=rank)
+            response = self._transport.send(
+                "GET", url, auth=Bearer(token), headers=headers, rank=rank, max_wait=max_wait
+            )
             if response.status_code not in _REDIRECTS:
                 return response
             response.close()

@@ -16,6 +16,7 @@ from voxlake.ringcentral.errors import (
     RingCentralError,
 )
 from voxlake.ringcentral.lane import Lane
+from voxlake.ringcentral.quota import Turn
 from voxlake.ringcentral.waiting_line import Rank
 
 _log = logging.getLogger(__name__)
@@ -25,35 +26,44 @@ class Lanes:
     """The lanes of one account.
 
     Args:
-        lanes: At least one; the first that is not refused says which account it is.
+        lanes: At least one; the first says which account it is.
     """
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
-        self._lanes = list(lanes)
-        self._several = len(lanes) > 1
+        self._all = list(lanes)
+        self._used = list(lanes)
         self._refusals: list[RingCentralError] = []
 
     def __iter__(self) -> Iterator[Lane]:
-        """Those that have not dropped out."""
-        return iter(self._lanes)
+        """All, also those that have dropped out."""
+        return iter(self._all)
 
     def get(
-        self, url: str, headers: Mapping[str, str], rank: Rank, successes: Collection[int]
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        rank: Rank,
+        successes: Collection[int],
+        max_wait: float | None = None,
     ) -> tuple[Lane, requests.Response]:
         """The reply to a GET, and the lane that it came by. See `Lane.get`.
 
         Raises:
-            RateLimitedError: None has room; `retry_after` is the shortest of their waits.
+            RateLimitedError: None has room.
             LoginRefusedError, PermissionDeniedError: All are refused.
             RingCentralError: Anything else, of the lane that was asked.
         """
-        if not self._several:
-            (lane,) = self._lanes
-            return lane, lane.get(url, headers, rank, successes)
+        if len(self._all) == 1:
+            (lane,) = self._all
+            return lane, lane.get(url, headers, rank, successes, max_wait)
+        turns = [(lane.turn(url, rank), lane) for lane in self._of_the_account()]
         used_up: list[RateLimitedError] = []
-        for lane in sorted(self._of_the_account(), key=lambda lane: lane.wait_before(url, rank)):
+        for turn, lane in sorted(turns, key=lambda item: _sooner(item[0])):
+            if used_up and turn.here > 0:
+                # One line is enough: in several each would be counted by all the others.
+                break
             try:
-                return lane, lane.get(url, headers, rank, successes)
+                return lane, lane.get(url, headers, rank, successes, max_wait)
             except RateLimitedError as error:
                 used_up.append(error)
             except (LoginRefusedError, PermissionDeniedError) as error:
@@ -63,27 +73,31 @@ class Lanes:
         raise self._refusals[0]
 
     def _of_the_account(self) -> list[Lane]:
-        """The lanes that read the account of the first.
+        """The lanes that may be used: of other users than those before them, that read the account of the first.
 
-        With a credential of another account every recording would be "not found", as if it had been deleted.
+        With a credential of another account every recording would be "not found", as if it had been deleted; and of
+        one user's quota two must not count half each.
         """
         found: list[Lane] = []
-        account = None
-        for lane in list(self._lanes):
+        owners: dict[str, str] = {}
+        account = self._all[0].account()
+        for lane in list(self._used):
             try:
-                its = lane.account()
+                its, owner = lane.account(), lane.owner_id()
             except (LoginRefusedError, PermissionDeniedError) as error:
                 self._refused(lane, error)
                 continue
-            except RateLimitedError:
-                if account is None:
-                    raise
+            except RingCentralError as error:
+                # Its own trouble, while others may be well.
+                _log.info("Connection %s is left out of a request: %s", lane.name, error)
                 continue
-            account = account or its
-            if its == account:
-                found.append(lane)
+            if its != account:
+                self._drop_out(lane, f"it reads the account {its}, the first reads {account}")
+            elif owner and owner in owners:
+                self._drop_out(lane, f"it is the same user as {owners[owner]}, whose quota it would use twice")
             else:
-                self._drop_out(lane, f"it reads the account {its}, those before it read {account}")
+                owners[owner] = lane.name
+                found.append(lane)
         return found
 
     def _refused(self, lane: Lane, error: RingCentralError) -> None:
@@ -91,5 +105,9 @@ class Lanes:
         self._drop_out(lane, str(error))
 
     def _drop_out(self, lane: Lane, why: str) -> None:
-        self._lanes.remove(lane)
+        self._used.remove(lane)
         _log.warning("Connection %s is not used any more by this task: %s", lane.name, why)
+
+
+def _sooner(turn: Turn) -> tuple[bool, float]:
+    return turn.here > 0, turn.in_line

@@ -11,34 +11,29 @@ RingCentral states them with each reply; and they have neither a penalty that al
 
 import logging
 import math
-import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
-from urllib.parse import urlsplit
-
-from pydantic import TypeAdapter, ValidationError
 
 from voxlake.ringcentral import sliding_window, waiting_line
 from voxlake.ringcentral.errors import RateLimitedError
+from voxlake.ringcentral.quota_state import KEY, QuotaState, endpoint_of, group_of, parsed, serialized
 from voxlake.ringcentral.shared_state import SharedState
-from voxlake.ringcentral.sliding_window import QuotaHeaders, SlidingWindow
-from voxlake.ringcentral.waiting_line import Line, Rank
+from voxlake.ringcentral.sliding_window import QuotaHeaders
+from voxlake.ringcentral.waiting_line import Rank
 
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-_KEY = "quota-"
-
-# An identifier in a path (`~`, `400151109008`, `VgLcd1KWffJVzUA`) is whatever is not a lower-case word.
-_WORD = re.compile(r"v\d+\.\d+|[a-z]+(-[a-z]+)*")
-
 # One who waits in place looks again this often, as a better-placed one may have been killed.
 _LOOK_AGAIN_SECONDS = 1.0
+
+# The grant may rise, and who is ahead may not come: nobody stays away for longer.
+_AWAY_SECONDS = 900.0
 
 # How much the newest request counts in the mean time that a group's requests take.
 _NEWEST = 0.1
@@ -51,39 +46,14 @@ class Slot:
     Attributes:
         group: The group that it was given in.
         request: Names the request.
-        waited: Seconds that it was waited for.
     """
 
     group: str
     request: str
-    waited: float = 0.0
 
 
 @dataclass(frozen=True)
-class Grant:
-    """What RingCentral grants a credential in one group, and what is used of it.
-
-    Attributes:
-        credential: Names the user and app; holds no secret.
-        group: The group's name.
-        limit: Requests that one window takes.
-        window: Length of the window in seconds.
-        used: Places taken now, by this and by other programs.
-        blocked_for: Seconds of a penalty that are left.
-        seconds: Mean time of a request in the group, with its body; 0.0 before the first.
-    """
-
-    credential: str
-    group: str
-    limit: int
-    window: float
-    used: int
-    blocked_for: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class _Turn:
+class Turn:
     """Seconds until it is one's turn.
 
     Attributes:
@@ -93,40 +63,6 @@ class _Turn:
 
     here: float
     in_line: float
-
-
-@dataclass(frozen=True)
-class _State:
-    """What is shared.
-
-    Attributes:
-        windows: Group -> its window.
-        group_of: Endpoint -> group that a reply has named.
-        blocked_until: No request of any group before this time.
-        lines: Group -> who waits.
-        seconds: Group -> mean time of its requests.
-    """
-
-    windows: Mapping[str, SlidingWindow] = field(default_factory=dict)
-    group_of: Mapping[str, str] = field(default_factory=dict)
-    blocked_until: float = 0.0
-    lines: Mapping[str, Line] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
-
-    def window(self, group: str) -> SlidingWindow:
-        return self.windows.get(group) or sliding_window.first_guess(group)
-
-    def with_window(self, group: str, window: SlidingWindow) -> "_State":
-        return replace(self, windows={**self.windows, group: window})
-
-    def line(self, group: str, now: float) -> dict[str, waiting_line.Waiter]:
-        return waiting_line.at(self.lines.get(group, {}), now)
-
-    def with_line(self, group: str, line: Line) -> "_State":
-        return replace(self, lines={**self.lines, group: line})
-
-
-_STATE_JSON = TypeAdapter(_State)
 
 
 class SharedQuota:
@@ -150,9 +86,9 @@ class SharedQuota:
         reply_within: float = 70.0,
     ) -> None:
         self._shared = state
-        self._key = f"{_KEY}{name}"
+        self._key = f"{KEY}{name}"
         self._waiter = waiter or uuid.uuid4().hex
-        self.max_wait = max_wait
+        self._max_wait = max_wait
         self._reply_within = reply_within
 
     def group_of(self, url: str) -> str:
@@ -161,34 +97,39 @@ class SharedQuota:
         The guess is `heavy`, the strictest, for everything but the login: all that is read of calls and recordings
         is in that group.
         """
-        return _group_of(_parsed(self._shared.read(self._key), self._key), url)
+        return group_of(self._read(), url)
 
-    def wait_before(self, url: str, rank: Rank) -> float:
-        """Seconds that a request of this rank to an endpoint would have to wait now; nothing is taken."""
-        state, now = _parsed(self._shared.read(self._key), self._key), self._shared.now()
-        return self._turn(state, _group_of(state, url), rank, now).here
+    def turn(self, url: str, rank: Rank) -> Turn:
+        """How long a request of this rank to an endpoint would have to wait now; nothing is taken."""
+        state = self._read()
+        return self._turn(state, group_of(state, url), rank, self._shared.now())
 
-    def acquire(self, group: str, rank: Rank = Rank()) -> Slot:  # noqa: B008 - immutable
+    def acquire(self, group: str, rank: Rank = Rank(), max_wait: float | None = None) -> Slot:  # noqa: B008 - immutable
         """Waits until one more request of `group` may be sent.
 
+        Args:
+            group: The group.
+            rank: The request's place in the line.
+            max_wait: Seconds that it may wait in place; the quota's own where None.
+
         Raises:
-            RateLimitedError: The wait would exceed `max_wait`; `retry_after` says how long it would be. Who comes back
+            RateLimitedError: The wait would exceed that; `retry_after` says how long it would be. Who comes back
                 by then has its place in the line.
         """
         began = time.monotonic()
         # Named outside of the change, which may be made twice: one request takes one place.
         request = uuid.uuid4().hex
         while True:
-            waited = time.monotonic() - began
-            left = self.max_wait - waited
+            left = (self._max_wait if max_wait is None else max_wait) - (time.monotonic() - began)
             turn = self._change(partial(self._try_acquire, group, rank, request, left))
             if turn.here == 0:
-                return Slot(group, request, waited)
+                return Slot(group, request)
             if turn.here > left:
+                away = _away(turn)
                 raise RateLimitedError(
                     f"The quota of RingCentral's group {group!r} is used up by all programs with this credential. "
-                    f"Nothing was sent; try again in {math.ceil(turn.in_line)} s.",
-                    retry_after=turn.in_line,
+                    f"Nothing was sent; try again in {math.ceil(away)} s.",
+                    retry_after=away,
                 )
             _log.debug("Waiting %.2f s for the quota of group %s", turn.here, group)
             time.sleep(min(turn.here, _LOOK_AGAIN_SECONDS))
@@ -207,7 +148,7 @@ class SharedQuota:
         if penalty is not None:
             _log.warning("RingCentral answered 429; nobody sends for %.0f s (%s)", penalty, group)
 
-        def counted(state: _State, now: float) -> tuple[_State, None]:
+        def counted(state: QuotaState, now: float) -> tuple[QuotaState, None]:
             if group != slot.group:
                 guessed = sliding_window.unsent(state.window(slot.group), slot.request)
                 state = state.with_window(slot.group, guessed)
@@ -215,11 +156,14 @@ class SharedQuota:
             window = sliding_window.replied(window, slot.request, now)
             if quota and penalty is None:
                 window = sliding_window.learned(window, quota, now)
+            if quota and penalty is not None:
+                # It may be the first to tell of a smaller grant. Nothing remains during a penalty, whoever used it.
+                window = sliding_window.granted(window, quota)
             if penalty is not None:
                 window = sliding_window.blocked(window, now + penalty)
-            state = state.with_window(group, window)
+            state = replace(state.with_window(group, window), used_at=now)
             if quota:
-                state = replace(state, group_of={**state.group_of, _endpoint(url): group})
+                state = replace(state, group_of={**state.group_of, endpoint_of(url): group})
             elif penalty is not None:
                 state = replace(state, blocked_until=max(state.blocked_until, now + penalty))
             return state, None
@@ -229,16 +173,16 @@ class SharedQuota:
     def took(self, url: str, seconds: float) -> None:
         """Counts the time of a whole request to an endpoint, its body included, in the mean of its group."""
 
-        def counted(state: _State, _: float) -> tuple[_State, None]:
-            group = _group_of(state, url)
+        def counted(state: QuotaState, _: float) -> tuple[QuotaState, None]:
+            group = group_of(state, url)
             mean = state.seconds.get(group, seconds) * (1 - _NEWEST) + seconds * _NEWEST
             return replace(state, seconds={**state.seconds, group: mean}), None
 
         self._change(counted)
 
     def _try_acquire(
-        self, group: str, rank: Rank, request: str, may_wait: float, state: _State, now: float
-    ) -> tuple[_State, _Turn]:
+        self, group: str, rank: Rank, request: str, may_wait: float, state: QuotaState, now: float
+    ) -> tuple[QuotaState, Turn]:
         """Takes a place if it is this one's turn, else joins the line: in place, or to come back."""
         line = state.line(group, now)
         turn = self._turn(state, group, rank, now)
@@ -247,69 +191,32 @@ class SharedQuota:
             state = state.with_window(group, sliding_window.sent(window, request, now))
             line = waiting_line.gone(line, self._waiter)
         elif turn.here > may_wait:
-            line = waiting_line.away(line, self._waiter, rank, now, now + turn.in_line)
+            line = waiting_line.away(line, self._waiter, rank, now, now + _away(turn))
         else:
             look_again = now + min(turn.here, _LOOK_AGAIN_SECONDS)
             line = waiting_line.waiting(line, self._waiter, rank, now, look_again)
         return state.with_line(group, line), turn
 
-    def _turn(self, state: _State, group: str, rank: Rank, now: float) -> _Turn:
+    def _turn(self, state: QuotaState, group: str, rank: Rank, now: float) -> Turn:
         window = sliding_window.at(state.window(group), now, self._reply_within)
         line = state.line(group, now)
 
         def wait(*, present: bool) -> float:
             ahead = waiting_line.ahead(line, self._waiter, rank, now, present=present)
-            return max(sliding_window.wait_before(window, now, ahead), state.blocked_until - now)
+            return max(sliding_window.wait_before(window, now, ahead), state.blocked_for(now))
 
-        return _Turn(wait(present=True), wait(present=False))
+        return Turn(wait(present=True), wait(present=False))
 
-    def _change(self, change: Callable[[_State, float], tuple[_State, Result]]) -> Result:
+    def _read(self) -> QuotaState:
+        return parsed(self._shared.read(self._key), self._key)
+
+    def _change(self, change: Callable[[QuotaState, float], tuple[QuotaState, Result]]) -> Result:
         def changed(value: bytes | None, now: float) -> tuple[bytes | None, Result]:
-            state, result = change(_parsed(value, self._key), now)
-            return _STATE_JSON.dump_json(state), result
+            state, result = change(parsed(value, self._key), now)
+            return serialized(state), result
 
         return self._shared.update(self._key, changed)
 
 
-def read_grants(state: SharedState, name: str = "") -> list[Grant]:
-    """What is granted in each group that a reply has named.
-
-    Args:
-        state: Where the quotas are kept.
-        name: Of one credential; of all that the state knows, where empty.
-    """
-    grants = []
-    for key in [f"{_KEY}{name}"] if name else state.keys(_KEY):
-        quota, now = _parsed(state.read(key), key), state.now()
-        for group, window in sorted(quota.windows.items()):
-            if not window.learned:
-                continue
-            # What is under way counts for its longest time here: that tells more of the present than of the past.
-            window = sliding_window.at(window, now, window.window)
-            blocked_for = max(0.0, window.blocked_until - now, quota.blocked_until - now)
-            seconds = quota.seconds.get(group, 0.0)
-            grants.append(
-                Grant(key.removeprefix(_KEY), group, window.limit, window.window, window.used, blocked_for, seconds)
-            )
-    return grants
-
-
-def _parsed(value: bytes | None, key: str) -> _State:
-    if value is None:
-        return _State()
-    try:
-        return _STATE_JSON.validate_json(value)
-    except ValidationError as error:
-        _log.warning("The count of requests %s is unreadable and starts anew: %s", key, error)
-        return _State()
-
-
-def _group_of(state: _State, url: str) -> str:
-    endpoint = _endpoint(url)
-    return state.group_of.get(endpoint) or ("auth" if "oauth" in endpoint else "heavy")
-
-
-def _endpoint(url: str) -> str:
-    """The path of `url` with `*` for each identifier: `/restapi/v1.0/account/*/recording/*/content`."""
-    segments = urlsplit(url).path.split("/")
-    return "/".join(part if not part or _WORD.fullmatch(part) else "*" for part in segments)
+def _away(turn: Turn) -> float:
+    return min(turn.in_line, _AWAY_SECONDS)

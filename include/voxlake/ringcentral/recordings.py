@@ -23,6 +23,9 @@ _CHUNK_BYTES = 1 << 14
 _WORTH_A_REQUEST = 1 << 20
 _FRUITLESS_REQUESTS = 3
 
+# Longer than the window of RingCentral's quota and its penalty together.
+_REST_WAITS_SECONDS = 180.0
+
 # `RIFF`, four bytes of length, `WAVE`.
 _SNIFFED_BYTES = 12
 
@@ -72,7 +75,9 @@ def download_recording(
     goal, fruitless = 0, 0
     while not part.whole:
         try:
-            with client.stream(content_uri, part.request_headers(), started) as reply:
+            # What has come would be lost if the rest gave its place in a task back.
+            max_wait = _REST_WAITS_SECONDS if part.size else None
+            with client.stream(content_uri, part.request_headers(), started, max_wait) as reply:
                 part.receive(reply)
         except TransportError as error:
             fruitless = 0 if part.size >= goal else fruitless + 1

@@ -18,7 +18,7 @@ from voxlake.ringcentral.errors import (
     RingCentralError,
     ServerError,
 )
-from voxlake.ringcentral.sliding_window import QuotaHeaders
+from voxlake.ringcentral.sliding_window import LONGEST_PENALTY, QuotaHeaders
 
 # The wait after a 429 without `Retry-After` (https://developers.ringcentral.com/guide/basics/rate-limits).
 _PENALTY_SECONDS = 30.0
@@ -59,18 +59,23 @@ def quota_headers(headers: Mapping[str, str]) -> QuotaHeaders | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds named by `Retry-After`, which holds seconds or a date (RFC 9110, 10.2.3); None if it names none."""
+    """Seconds named by `Retry-After`, which holds seconds or a date (RFC 9110, 10.2.3); None if it names none.
+
+    At most an hour: then it does no harm to ask again.
+    """
     text = headers.get("Retry-After", "").strip()
     seconds = _number(text)
-    if seconds is not None or not text:
-        return seconds
+    if seconds is not None:
+        return min(seconds, LONGEST_PENALTY)
+    if not text:
+        return None
     try:
         when = parsedate_to_datetime(text)
     except ValueError:
         return None
     # A date without a zone (`-0000`) is UTC too.
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), LONGEST_PENALTY)
 
 
 def penalty(status: int, headers: Mapping[str, str]) -> float | None:

@@ -29,7 +29,7 @@ class SharedState(Protocol):
     """Values by key. Every method may raise StateUnavailableError."""
 
     def now(self) -> float:
-        """Seconds since 1970, on one clock for all who share the state."""
+        """Seconds on one clock for all who share the state; what its zero is, is the state's own affair."""
 
     def read(self, key: str) -> bytes | None:
         """The value, None if there is none."""
@@ -50,12 +50,13 @@ class SharedState(Protocol):
         """The keys that begin with `prefix` and have a value, sorted."""
 
 
-def open_state(url: str, folder: Path) -> SharedState:
+def open_state(url: str, folder: Path, patience: float = 30.0) -> SharedState:
     """The state that the settings name.
 
     Args:
         url: `redis://…`, `rediss://…` (TLS) or `unix://…`; empty for a file in `folder`.
         folder: Folder of the file, on a local disk; made for its owner only if it does not exist.
+        patience: Seconds to wait for a state that does not answer.
 
     Raises:
         ValueError: The URL is of another kind.
@@ -63,11 +64,11 @@ def open_state(url: str, folder: Path) -> SharedState:
     if not url:
         from voxlake.ringcentral.sqlite_state import SqliteState
 
-        return SqliteState(folder)
+        return SqliteState(folder, patience)
     # Its client takes longer to import than all else here, and most use the file.
     from voxlake.ringcentral.redis_state import RedisState
 
-    return RedisState(url)
+    return RedisState(url, patience)
 
 
 @contextmanager
@@ -86,7 +87,9 @@ def locked(state: SharedState, key: str, *, lease: float, timeout: float) -> Ite
     holder = uuid.uuid4().hex.encode()
 
     def take(value: bytes | None, now: float) -> tuple[bytes | None, bool]:
-        if value is not None and float(value.partition(b" ")[0]) > now:
+        # Its own: the reply to a change that took effect may be lost, and the change be made again. One that ends later
+        # than it could is of before the clock was set back.
+        if value is not None and not value.endswith(holder) and 0 < float(value.partition(b" ")[0]) - now <= lease:
             return value, False
         return b"%f %s" % (now + lease, holder), True
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field, replace
 # at that many entries however high the limit, at the price of a thousandth of the throughput.
 _STEPS = 1000
 
+# Seconds. RingCentral's are a minute; what a proxy on the way says may be anything.
+LONGEST_PENALTY = 3600.0
+
 # How soon to look again while the first reply, which brings the true limit, is still under way.
 _FIRST_REPLY_SECONDS = 0.05
 
@@ -99,7 +102,7 @@ def wait_before(state: SlidingWindow, now: float, ahead: int = 0) -> float:
         now: The time.
         ahead: How many requests are to be sent before this one.
     """
-    blocked = max(0.0, state.blocked_until - now)
+    blocked = penalty_left(state.blocked_until, now)
     if not state.learned and (state.in_flight or ahead):
         return max(blocked, _FIRST_REPLY_SECONDS)
     # Who takes a place leaves it to the next one window later.
@@ -142,9 +145,20 @@ def learned(state: SlidingWindow, quota: QuotaHeaders, now: float) -> SlidingWin
     What RingCentral has counted beyond our own requests, another program with the same credential has sent; those
     places are taken as of now. `state` must hold the replied request already.
     """
-    state = replace(state, limit=quota.limit, window=quota.window, learned=True)
+    state = granted(state, quota)
     foreign = (quota.limit - quota.remaining) - state.used
     return _count(state, foreign, now) if foreign > 0 else state
+
+
+def granted(state: SlidingWindow, quota: QuotaHeaders) -> SlidingWindow:
+    """`state` after a reply stated the group's limit."""
+    return replace(state, limit=quota.limit, window=quota.window, learned=True)
+
+
+def penalty_left(until: float, now: float) -> float:
+    """Seconds that are left of a penalty; 0.0 if it is over."""
+    # One that ends later than any is of before the clock was set back.
+    return max(0.0, until - now) if until - now <= LONGEST_PENALTY else 0.0
 
 
 def blocked(state: SlidingWindow, until: float) -> SlidingWindow:

@@ -14,9 +14,6 @@ _log = logging.getLogger(__name__)
 
 _FILE = "state.sqlite"
 
-# A writer needs a millisecond; who waits this long waits for something that is broken.
-_BUSY_SECONDS = 60.0
-
 _DAMAGED = ("file is not a database", "malformed")
 
 
@@ -28,14 +25,16 @@ class SqliteState:
 
     Args:
         folder: Made for its owner only if it does not exist.
+        patience: Seconds to wait for another process that writes, which takes it a millisecond.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: float = 30.0) -> None:
         self.path = folder / _FILE
+        self._patience = patience
 
     def now(self) -> float:
-        """See `SharedState.now`: the host's clock."""
-        return time.time()
+        """See `SharedState.now`: since the host started, so that it does not matter if somebody sets its clock."""
+        return time.monotonic()
 
     def read(self, key: str) -> bytes | None:
         """See `SharedState.read`."""
@@ -68,7 +67,7 @@ class SqliteState:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # SQLite would make it readable by others, and gives its journal the mode of the file.
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-            with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+            with closing(sqlite3.connect(self.path, timeout=self._patience, isolation_level=None)) as connection:
                 # What a crash of the machine destroys may be lost; a killed process destroys nothing.
                 connection.execute("PRAGMA synchronous = OFF")
                 connection.execute("CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")

@@ -1,6 +1,7 @@
 """Sends one request: counted by the quota, never redirected by the HTTP library, its failures made safe to show."""
 
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -68,6 +69,7 @@ class Transport:
         auth: AuthBase,
         headers: Mapping[str, str] | None = None,
         rank: Rank = Rank(),  # noqa: B008 - immutable
+        max_wait: float | None = None,
     ) -> requests.Response:
         """Sends one request and returns its reply of whatever status, the body not yet read.
 
@@ -77,18 +79,21 @@ class Transport:
             auth: What authorises the request. Always given: without it `requests` would look into `~/.netrc`.
             headers: Further headers.
             rank: Its place in the line for the quota.
+            max_wait: Seconds that it may wait for that; the quota's own where None.
 
         Raises:
             RateLimitedError: The quota would have to be waited for too long; nothing was sent.
             TransportError: No reply.
         """
+        began = time.monotonic()
         try:
-            slot = self.quota.acquire(self.quota.group_of(url), rank)
+            slot = self.quota.acquire(self.quota.group_of(url), rank, max_wait)
         except RateLimitedError as error:
             error.method, error.url = method, shown_url(url)
             raise
+        finally:
+            self.tally.waited += time.monotonic() - began
         self.tally.requests += 1
-        self.tally.waited += slot.waited
         try:
             response = self.session.request(
                 method,

@@ -52,8 +52,8 @@ Line: TypeAlias = Mapping[str, Waiter]
 
 
 def at(line: Line, now: float) -> dict[str, Waiter]:
-    """The line without those who are not coming any more."""
-    return {name: waiter for name, waiter in line.items() if now < waiter.expected + _LATE_SECONDS}
+    """The line without those who are not coming any more, or came before the clock was set back."""
+    return {name: waiter for name, waiter in line.items() if waiter.since <= now < waiter.expected + _LATE_SECONDS}
 
 
 def ahead(line: Line, name: str, rank: Rank, now: float, *, present: bool) -> int:
