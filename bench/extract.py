@@ -15,9 +15,9 @@ from pathlib import Path
 
 from bench.contenders import PEERS, Outcome, print_table, run
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig, run_sandbox
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.call_log import iter_call_log_pages
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.sqlite_state import SqliteState
 
 DAY = datetime(2026, 3, 3, tzinfo=UTC)

@@ -9,8 +9,8 @@ from bench.contenders import report, timed
 from voxlake.archive.extract import extract_call_log
 from voxlake.archive.land import land_call_log
 from voxlake.lake.local import LocalStorage
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.sqlite_state import SqliteState
 
 request = json.load(sys.stdin)

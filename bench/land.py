@@ -22,8 +22,8 @@ from bench.contenders import PEERS, Outcome, print_table, run
 from sandbox.ringcentral import CallMix, QuotaLimit, SandboxConfig, run_sandbox
 from voxlake.archive.extract import extract_call_log
 from voxlake.lake.local import LocalStorage
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.sqlite_state import SqliteState
 
 DAY = datetime(2026, 3, 3, tzinfo=UTC)

@@ -11,8 +11,8 @@ import pytest
 from sandbox.ringcentral import Sandbox, run_sandbox
 from tests.archive.archived_day import CONFIG
 from voxlake.lake.local import LocalStorage
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.sqlite_state import SqliteState
 
 Connect = Callable[..., RingCentralClient]

@@ -23,8 +23,8 @@ from voxlake.archive.land import land_call_log
 from voxlake.archive.merge import merge_session
 from voxlake.archive.plan import SessionRef
 from voxlake.archive.publish import publish_run
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.sqlite_state import SqliteState
 
 # A process that has imported all of it, and used none of it, makes the others: pytest too, as each imports the main

@@ -20,7 +20,7 @@ from voxlake.lake import tables
 from voxlake.lake.schemas import CALLS, LEGS, RECORDINGS, SESSIONS
 from voxlake.lake.storage import Storage
 from voxlake.lake.sweep import sweep
-from voxlake.ringcentral.auth import Credentials
+from voxlake.ringcentral.credentials import Credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,8 +8,8 @@ import pytest
 import redis
 from scripted_server import ScriptedServer
 
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.shared_state import SharedState, open_state
 from voxlake.ringcentral.sqlite_state import SqliteState
 

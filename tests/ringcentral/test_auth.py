@@ -8,8 +8,9 @@ from cryptography.fernet import Fernet
 from exposure import everything_shown
 from scripted_server import TOKEN_PATH, Answer, ScriptedServer, json_answer, token_answer
 
-from voxlake.ringcentral.auth import AccessToken, Credentials
+from voxlake.ringcentral.auth import AccessToken
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import (
     BadReplyError,
     LoginRefusedError,

@@ -10,9 +10,9 @@ import pytest
 from scripted_server import Answer, ScriptedServer, json_answer
 
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.call_log import account_id_of, iter_call_log_pages
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import BadReplyError, ForeignHostError
 from voxlake.ringcentral.sqlite_state import SqliteState
 

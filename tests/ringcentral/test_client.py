@@ -11,8 +11,8 @@ import pytest
 from exposure import everything_shown
 from scripted_server import TOKEN_PATH, Answer, ScriptedServer, json_answer, token_answer
 
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient, utc_text
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import (
     BadReplyError,
     ForeignHostError,

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from cryptography.fernet import InvalidToken
 
-from voxlake.ringcentral.auth import Credentials
+from voxlake.ringcentral.credentials import Credentials
 
 GOOD = Credentials("https://platform.ringcentral.com", "id", "s3cret", "eyJ.jwt.sig")
 

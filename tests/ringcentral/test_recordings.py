@@ -15,8 +15,8 @@ from scripted_server import Answer, Received, ScriptedServer
 
 from sandbox.ringcentral import CallMix, Fault, QuotaLimit, Recording, Sandbox, SandboxConfig
 from sandbox.ringcentral.faults import AnswerKind
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import (
     BadReplyError,
     ForeignHostError,

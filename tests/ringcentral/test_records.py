@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig
 from voxlake.lake.schemas import CALLS, LEGS, RECORDINGS
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.call_log import iter_call_log_pages
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.record_pages import read_page
 from voxlake.ringcentral.records import ParsedRecords, parse_page
 from voxlake.ringcentral.sqlite_state import SqliteState

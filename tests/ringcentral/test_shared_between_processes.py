@@ -11,8 +11,8 @@ from conftest import address_of
 from exposure import everything_shown
 
 from sandbox.ringcentral import QuotaLimit, Sandbox, SandboxConfig
-from voxlake.ringcentral.auth import Credentials
 from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import LoginRefusedError, RateLimitedError
 from voxlake.ringcentral.shared_state import SharedState
 
