@@ -1,4 +1,4 @@
-"""Backfills seven days by Airflow's scheduler, four runs at a time, then again: the same tables, and no download."""
+"""Backfills three days by Airflow's scheduler, four runs at a time, then again: the same tables, and no download."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from voxlake.lake.schemas import CALLS, LEGS, RECORDINGS, SESSIONS
 
 DAG_ID = "ringcentral_recordings"
 END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-START = END - timedelta(days=7)
-DAYS = [(START + timedelta(days=number)).date() for number in range(-1, 8)]
+START = END - timedelta(days=3)
+DAYS = [(START + timedelta(days=number)).date() for number in range(-1, 4)]
 SANDBOX = SandboxConfig(
     mix=CallMix(calls_per_day=24), quotas={"heavy": QuotaLimit(6000), "auth": QuotaLimit(5)}, audio_format="mixed"
 )
@@ -77,7 +77,7 @@ def _against_the_truth(
     first: dict[str, list[dict[str, Any]]], sandbox: Sandbox
 ) -> list[tuple[str, set[str], set[str]]]:
     truth = sandbox.truth(START, END)
-    # Sessions that cross an end of the seven days have recordings on both sides; those are left out.
+    # Sessions that cross an end of the days have recordings on both sides; those are left out.
     inside = {session.telephony_session_id for session in truth.sessions if session.end_time < END}
     theirs = {
         recording.id
