@@ -6,7 +6,7 @@ the request decides whether and when to try again, guided by the type of the err
 
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,14 +14,12 @@ from importlib.metadata import version
 from typing import Any, Self, TypeAlias
 from urllib.parse import urlencode
 
-import requests
-
 from voxlake.ringcentral import replies
 from voxlake.ringcentral.addresses import allowed_url, shown_url
 from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import BadReplyError
 from voxlake.ringcentral.grants import Grant
-from voxlake.ringcentral.lane import Lane
+from voxlake.ringcentral.lane import Get, Lane
 from voxlake.ringcentral.lanes import Lanes
 from voxlake.ringcentral.quota import SharedQuota
 from voxlake.ringcentral.shared_state import SharedState
@@ -143,7 +141,8 @@ class RingCentralClient:
         if params:
             url = f"{url}{'&' if '?' in url else '?'}{_query(params)}"
         rank = Rank(media=False, backfill=self._backfill)
-        lane, response = self._get(url, {"Accept": "application/json"}, rank, {200})
+        request = Get(allowed_url(url, self._origins), {"Accept": "application/json"}, rank)
+        lane, response = self._lanes.get(request)
         with response:
             body = Body(response, self._timeout, self.tally).read()
         data = _json_object(body)
@@ -182,21 +181,13 @@ class RingCentralClient:
         rank = Rank(media=True, backfill=self._backfill, started=since)
         began, waited = time.monotonic(), self.tally.waited
         # A body in another encoding would have another length than Content-Length and Content-Range say.
-        lane, response = self._get(url, {"Accept-Encoding": "identity", **(headers or {})}, rank, {200, 206}, max_wait)
+        all_headers = {"Accept-Encoding": "identity", **(headers or {})}
+        request = Get(allowed_url(url, self._origins), all_headers, rank, successes=(200, 206), max_wait=max_wait)
+        lane, response = self._lanes.get(request)
         with response:
             body = Body(response, self._timeout, self.tally)
             yield MediaReply(response.status_code, response.url, response.headers, body)
         lane.took(url, time.monotonic() - began - (self.tally.waited - waited))
-
-    def _get(
-        self,
-        path_or_url: str,
-        headers: Mapping[str, str],
-        rank: Rank,
-        successes: Collection[int],
-        max_wait: float | None = None,
-    ) -> tuple[Lane, requests.Response]:
-        return self._lanes.get(allowed_url(path_or_url, self._origins), headers, rank, successes, max_wait)
 
 
 def utc_text(moment: datetime) -> str:

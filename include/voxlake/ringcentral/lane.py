@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import requests
 
@@ -23,6 +24,25 @@ _ACCOUNT = re.compile(r"/account/(\w+)/")
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+
+
+@dataclass(frozen=True)
+class Get:
+    """A GET request.
+
+    Attributes:
+        url: An address on one of the credential's hosts.
+        headers: Request headers.
+        rank: Its place in the line for the quota.
+        successes: Statuses that are none of an error.
+        max_wait: Seconds that it may wait in the line; the quota's own where None.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    rank: Rank
+    successes: Collection[int] = (200,)
+    max_wait: float | None = None
 
 
 class Lane:
@@ -78,7 +98,7 @@ class Lane:
         known = self._state.read(key)
         if known is None:
             url = f"{self._credentials.origins[0]}{_WHOSE}"
-            with self.get(url, {"Accept": "application/json"}, Rank(), {200}) as response:
+            with self.get(Get(url, {"Accept": "application/json"}, Rank())) as response:
                 body = self._transport.body(response).read()
             known = _account_in(body)
             if known is None:
@@ -92,35 +112,21 @@ class Lane:
             self._state.update(key, lambda _, __: (known, None))
         return known.decode()
 
-    def get(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        rank: Rank,
-        successes: Collection[int],
-        max_wait: float | None = None,
-    ) -> requests.Response:
-        """The reply to a GET, its body not yet read, after a new login if the token turned out dead.
-
-        Args:
-            url: An address on one of the credential's hosts.
-            headers: Request headers.
-            rank: Its place in the line.
-            successes: Statuses that are none of an error.
-            max_wait: Seconds that it may wait in the line; the quota's own where None.
+    def get(self, request: Get) -> requests.Response:
+        """The reply, its body not yet read, after a new login if the token turned out dead.
 
         Raises:
-            RingCentralError: The reply has another status, or there is none.
+            RingCentralError: The reply has another status than `request.successes`, or there is none.
         """
         token = self._token.current()
-        response = self._follow(url, headers, rank, max_wait, token)
+        response = self._follow(request, token)
         if response.status_code == 401:
             # Expired early, revoked, or pushed out by another session: each is cured by another token
             # (https://developers.ringcentral.com/guide/authentication/tokens).
             response.close()
             token = self._token.replaced(token)
-            response = self._follow(url, headers, rank, max_wait, token)
-        if response.status_code in successes:
+            response = self._follow(request, token)
+        if response.status_code in request.successes:
             return response
         with response:
             error = self._error(response, token)
@@ -128,14 +134,12 @@ class Lane:
             self._token.forget(token)
         raise error
 
-    def _follow(
-        self, url: str, headers: Mapping[str, str], rank: Rank, max_wait: float | None, token: AccessToken
-    ) -> requests.Response:
+    def _follow(self, request: Get, token: AccessToken) -> requests.Response:
         """Sends a GET and follows its redirects as far as they stay on the allowed hosts."""
-        asked = url
+        url = request.url
         for _ in range(_MOST_REDIRECTS + 1):
             response = self._transport.send(
-                "GET", url, auth=Bearer(token), headers=headers, rank=rank, max_wait=max_wait
+                "GET", url, auth=Bearer(token), headers=request.headers, rank=request.rank, max_wait=request.max_wait
             )
             if response.status_code not in _REDIRECTS:
                 return response
@@ -144,11 +148,11 @@ class Lane:
             # (https://developers.ringcentral.com/guide/basics/formats/responses).
             url = redirected_url(url, response.headers.get("Location", ""), self._credentials.origins)
         raise BadReplyError(
-            f"GET {shown_url(asked)} was redirected more than {_MOST_REDIRECTS} times, last to {shown_url(url)}. "
+            f"GET {shown_url(request.url)} was redirected more than {_MOST_REDIRECTS} times, last to {shown_url(url)}. "
             "Check the host of the connection.",
             status=response.status_code,
             method="GET",
-            url=shown_url(asked),
+            url=shown_url(request.url),
         )
 
     def _error(self, response: requests.Response, token: AccessToken) -> RingCentralError:

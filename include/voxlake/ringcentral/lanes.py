@@ -5,7 +5,7 @@ https://community.ringcentral.com/developer-platform-apis-integrations-5/batch-r
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import requests
 
@@ -15,9 +15,8 @@ from voxlake.ringcentral.errors import (
     RateLimitedError,
     RingCentralError,
 )
-from voxlake.ringcentral.lane import Lane
+from voxlake.ringcentral.lane import Get, Lane
 from voxlake.ringcentral.quota import Turn
-from voxlake.ringcentral.waiting_line import Rank
 
 _log = logging.getLogger(__name__)
 
@@ -38,15 +37,8 @@ class Lanes:
         """All, also those that have dropped out."""
         return iter(self._all)
 
-    def get(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        rank: Rank,
-        successes: Collection[int],
-        max_wait: float | None = None,
-    ) -> tuple[Lane, requests.Response]:
-        """The reply to a GET, and the lane that it came by. See `Lane.get`.
+    def get(self, request: Get) -> tuple[Lane, requests.Response]:
+        """The reply, and the lane that it came by. See `Lane.get`.
 
         Raises:
             RateLimitedError: None has room.
@@ -55,15 +47,15 @@ class Lanes:
         """
         if len(self._all) == 1:
             (lane,) = self._all
-            return lane, lane.get(url, headers, rank, successes, max_wait)
-        turns = [(lane.turn(url, rank), lane) for lane in self._of_the_account()]
+            return lane, lane.get(request)
+        turns = [(lane.turn(request.url, request.rank), lane) for lane in self._of_the_account()]
         used_up: list[RateLimitedError] = []
         for turn, lane in sorted(turns, key=lambda item: _sooner(item[0])):
             if used_up and turn.here > 0:
                 # One line is enough: in several each would be counted by all the others.
                 break
             try:
-                return lane, lane.get(url, headers, rank, successes, max_wait)
+                return lane, lane.get(request)
             except RateLimitedError as error:
                 used_up.append(error)
             except (LoginRefusedError, PermissionDeniedError) as error:
