@@ -228,13 +228,13 @@ def test_a_named_wait_is_kept_also_where_another_recording_is_looked_for_again_s
     first, second = ids(session_with(sandbox, 2).recordings)
     session = plan_session(client, lake, session_with(sandbox, 2))
     sandbox.faults.add(Fault("content", "not_found", id=first))
-    sandbox.faults.add(Fault("content", "unavailable", id=second, retry_after=7200))
+    sandbox.faults.add(Fault("content", "unavailable", id=second, retry_after=3000))
     patient = replace(PATIENCE, wait=timedelta(days=36500), retention=timedelta(days=36500))
 
     look_again = download_session(client, lake, session, "run", 1, patient)
 
     assert look_again is not None
-    assert timedelta(seconds=7190) < look_again - datetime.now(UTC) <= timedelta(seconds=7200)
+    assert timedelta(seconds=2990) < look_again - datetime.now(UTC) <= timedelta(seconds=3000)
 
 
 def test_a_quota_that_is_used_up_in_mid_file_is_waited_for_and_nothing_half_done_stays(

@@ -1,20 +1,17 @@
 """What the tests of the RingCentral client share."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
+from one_process import REDIS_URL
 from scripted_server import ScriptedServer
 
 from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.shared_state import SharedState, open_state
 from voxlake.ringcentral.sqlite_state import SqliteState
-
-# An empty machine has no Redis server: there what processes share is tested with the file of one host.
-REDIS_URL = os.environ.get("VOXLAKE_TEST_REDIS_URL", "")
 
 
 @pytest.fixture(params=["sqlite", *(["redis"] if REDIS_URL else [])])
@@ -27,11 +24,6 @@ def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SharedStat
         server.flushdb()
         yield open_state(REDIS_URL, tmp_path)
         server.flushdb()
-
-
-def address_of(state: SharedState) -> tuple[str, Path]:
-    """URL and folder by which another process opens a state."""
-    return ("", state.path.parent) if isinstance(state, SqliteState) else (REDIS_URL, Path())
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Processes of their own, in the tests of what they share."""
 
 import multiprocessing
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,16 @@ from pathlib import Path
 
 from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.credentials import Credentials
-from voxlake.ringcentral.shared_state import open_state
+from voxlake.ringcentral.shared_state import SharedState, open_state
+from voxlake.ringcentral.sqlite_state import SqliteState
+
+# An empty machine has no Redis server: there what processes share is tested with the file of one host.
+REDIS_URL = os.environ.get("VOXLAKE_TEST_REDIS_URL", "")
+
+
+def address_of(state: SharedState) -> tuple[str, Path]:
+    """URL and folder by which another process opens a state."""
+    return ("", state.path.parent) if isinstance(state, SqliteState) else (REDIS_URL, Path())
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import one_process
 import pytest
 import requests
-from conftest import address_of
 from exposure import everything_shown
+from one_process import address_of
 
 from sandbox.ringcentral import QuotaLimit, Sandbox, SandboxConfig
 from voxlake.ringcentral.client import RingCentralClient

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from conftest import address_of
+from one_process import address_of
 
 from voxlake.ringcentral.shared_state import (
     LockTimeoutError,
