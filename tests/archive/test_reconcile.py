@@ -206,7 +206,8 @@ def test_what_the_provider_has_no_more_is_told_by_reason_and_is_not_missing(
     fetch(client, storage, [deleted, removed, not_found, *others])
     sandbox.faults.add(Fault("content", "unplayable", id=damaged.recording_ids[0]))
     # The same bytes twice are all that there is.
-    fetch(client, storage, [damaged, damaged])
+    for _ in range(2):
+        fetch(client, storage, [damaged])
 
     (reconciled,) = reconcile(storage, folders)
 
