@@ -87,6 +87,8 @@ class Watch:
         try:
             if path.suffix == ".parquet":
                 pq.read_table(io.BytesIO(content))
+            elif path.suffix == ".json":
+                json.loads(content)
             elif name.is_relative_to("audio/recordings"):
                 if content != (self._whole / name).read_bytes():
                     self.problems.append(f"{name} appeared with {len(content)} bytes, not as it is")
@@ -94,7 +96,7 @@ class Watch:
                 # Of a session, which may still lack a recording.
                 probe(path)
         # What Arrow finds wrong with a file is one of these.
-        except (pa.ArrowException, NotAudioError) as error:
+        except (pa.ArrowException, NotAudioError, json.JSONDecodeError) as error:
             self.problems.append(f"{name} appeared broken: {error}")
 
 

@@ -91,6 +91,37 @@ class Settings(BaseSettings):
         gt=0,
         description="How many recordings RingCentral keeps for an account; it deletes the oldest. Default: 100000.",
     )
+    recording_tolerance: timedelta = Field(
+        default=timedelta(minutes=1),
+        description=(
+            "How much shorter than its leg an automatic recording may be before its session counts as `partial`: legs "
+            "ring, recordings do not. ISO 8601, such as `PT1M`. Default: 1 minute."
+        ),
+    )
+    merge: Literal["append", "timeline"] = Field(
+        default="append",
+        description=(
+            "How the recordings of a session are merged: `append` sets one behind the other; `timeline` sets each at "
+            "its real time, with silence in the gaps, and mixes those that overlap. Default: `append`."
+        ),
+    )
+    merge_format: Literal["auto", "mp3", "flac", "opus"] = Field(
+        default="auto",
+        description=(
+            "Format of merged files. `auto`: recordings that are alike are copied, MP3 into MP3 and WAV into WAV, and "
+            "all others encoded to MP3. `mp3`, `flac`, `opus`: every file is such a one, and only MP3s that are alike "
+            "can be copied, for `mp3`. Default: `auto`."
+        ),
+    )
+    merge_bit_rate: int | None = Field(
+        default=None,
+        ge=6_000,
+        le=512_000,
+        description=(
+            "Bits per second of merged files that are encoded to MP3 or Opus. Default: what does speech justice: a "
+            "channel of MP3 has 24000 up to 12 kHz, 48000 (of two: 32000) up to 24 kHz, 64000 above; one of Opus 24000."
+        ),
+    )
     reconcile_days: int = Field(
         default=3,
         gt=0,

@@ -88,6 +88,11 @@ def content_requests(sandbox: Sandbox) -> list[str]:
     return [entry.path.split("/")[-2] for entry in sandbox.requests if entry.path.endswith("/content")]
 
 
+def files_of(*sessions: Row) -> list[str]:
+    """What lies in `audio/sessions/` if these rows are all that there is."""
+    return sorted(session[name] for session in sessions for name in ("audio_path", "peaks_path"))
+
+
 def ids(found: Sequence[Any]) -> list[str]:
     return [item.id for item in found]
 

@@ -365,7 +365,7 @@ def test_a_bucket_that_asks_to_slow_down_gets_the_recording_all_the_same(
     assert whole_in_lake(sandbox, lake, recording_id)
 
 
-def test_an_mp3_that_plays_shorter_than_it_says_is_kept_as_it_came(
+def test_an_mp3_that_plays_shorter_than_it_says_is_kept_as_it_came_and_its_session_is_partial(
     sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
 ) -> None:
     (recording,) = session_with(sandbox, 1).recordings
@@ -387,7 +387,10 @@ def test_an_mp3_that_plays_shorter_than_it_says_is_kept_as_it_came(
     assert content_requests(sandbox) == [recording.id]
     assert merge_session(lake, session, "run") is not None
     (merged,) = merges(lake, "run", session)
-    assert (merged["status"], merged["duration_ms"]) == ("complete", row["duration_ms"])
+    assert (row["defect"], merged["status"]) == ("truncated", "partial")
+    # An encoded frame more or less.
+    assert merged["duration_ms"] == pytest.approx(row["duration_ms"], abs=1)
+    assert merged["missing"] == [{"recording_id": recording.id, "reason": "truncated", "detail": row["defect_detail"]}]
 
 
 def test_bytes_that_no_player_plays_are_kept_apart_and_asked_for_once_more(
@@ -433,7 +436,7 @@ SINGLE = {
     "disk full": test_a_full_disk_leaves_nothing_half_done_and_names_itself,
     "S3 error": test_a_bucket_that_fails_loses_the_recording_in_hand_and_no_other,
     "S3 slow-down": test_a_bucket_that_asks_to_slow_down_gets_the_recording_all_the_same,
-    "corrupt MP3": test_an_mp3_that_plays_shorter_than_it_says_is_kept_as_it_came,
+    "corrupt MP3": test_an_mp3_that_plays_shorter_than_it_says_is_kept_as_it_came_and_its_session_is_partial,
     "unplayable MP3": test_bytes_that_no_player_plays_are_kept_apart_and_asked_for_once_more,
 }
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.archive.archived_day import (
     PATIENCE,
     Row,
     downloads,
+    files_of,
     ids,
     land_window,
     merges,
@@ -32,8 +34,10 @@ from tests.archive.archived_day import (
     upsert,
 )
 from voxlake.archive.download import download_session
-from voxlake.archive.merge import merge_session
+from voxlake.archive.merge import MergeOptions, merge_session
 from voxlake.archive.plan import plan_sessions
+from voxlake.archive.publish import publish_run
+from voxlake.audio.merge import Target
 from voxlake.audio.probe import NotAudioError
 from voxlake.lake import layout
 from voxlake.lake.local import LocalStorage
@@ -73,13 +77,19 @@ def store(storage: Storage, sandbox: Sandbox, session: Session, *numbers: int) -
 
 
 def session_files(storage: Storage) -> list[str]:
-    return list(storage.list("audio/sessions"))
+    """The merged files; each has its waveform beside it."""
+    paths = list(storage.list("audio/sessions"))
+    files = [path for path in paths if not path.endswith(".peaks.json")]
+    assert [path for path in paths if path not in files] == [f"{path.rsplit('.', 1)[0]}.peaks.json" for path in files]
+    return files
 
 
 def assert_row_and_file_agree(storage: Storage, row: Row) -> None:
     data = storage.read(row["audio_path"]).data
     assert (row["size_bytes"], row["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
     samples = decode(data)
+    waveform = json.loads(storage.read(row["peaks_path"]).data)
+    assert waveform["duration"] == pytest.approx(row["duration_ms"] / 1000, abs=0.04)
     assert [chapter["recording_id"] for chapter in row["chapters"]] == row["recording_ids"]
     tones = [tone for chapter in row["chapters"] for tone in tones_within(samples, chapter)]
     assert tones == [tone_of(recording_id) for recording_id in row["recording_ids"] for _ in ("start", "end")]
@@ -243,12 +253,31 @@ def test_recordings_of_two_formats_become_one_mp3(
     assert_row_and_file_agree(lake, row)
 
 
-def test_a_damaged_recording_is_named_by_its_path_in_the_lake(
+def test_what_does_not_play_is_left_out_and_named_by_its_path_in_the_lake(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    truth = session_with(sandbox, 3)
+    session = plan_session(client, storage, truth)
+    store(storage, sandbox, truth, 0, 2)
+    first, second, third = ids(truth.recordings)
+    path = layout.recording_audio(second, DAY.date(), "audio/mpeg")
+    storage.put(path, b"<html>")
+
+    merge_session(storage, session, "run")
+
+    (row,) = merges(storage, "run", session)
+    assert (row["status"], row["recording_ids"]) == ("partial", [first, third])
+    ((recording_id, reason, detail),) = (lack.values() for lack in row["missing"])
+    assert (recording_id, reason) == (second, "unplayable")
+    assert detail.startswith(f"{path}: not MP3 or WAV audio but a web page")
+    assert_row_and_file_agree(storage, row)
+
+
+def test_where_nothing_plays_the_merge_fails_and_leaves_nothing(
     sandbox: Sandbox, client: RingCentralClient, storage: Storage
 ) -> None:
     truth = session_with(sandbox, 2)
     session = plan_session(client, storage, truth)
-    store(storage, sandbox, truth, 0)
     path = layout.recording_audio(truth.recordings[1].id, DAY.date(), "audio/mpeg")
     storage.put(path, b"<html>")
 
@@ -256,6 +285,107 @@ def test_a_damaged_recording_is_named_by_its_path_in_the_lake(
         merge_session(storage, session, "run")
 
     assert (session_files(storage), list(storage.list("outcomes"))) == ([], [])
+
+
+def test_a_recording_that_breaks_off_is_in_the_file_as_far_as_it_plays(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    truth = session_with(sandbox, 3)
+    session = plan_session(client, storage, truth)
+    store(storage, sandbox, truth, 0, 2)
+    second = truth.recordings[1]
+    content = sandbox.content_of(second.id)
+    storage.put(layout.recording_audio(second.id, DAY.date(), "audio/mpeg"), content[: len(content) // 2])
+
+    merge_session(storage, session, "run")
+
+    (row,) = merges(storage, "run", session)
+    assert (row["status"], row["recording_ids"]) == ("partial", ids(truth.recordings))
+    ((recording_id, reason, detail),) = (lack.values() for lack in row["missing"])
+    assert (recording_id, reason) == (second.id, "truncated")
+    plays, states = map(float, re.fullmatch(r"plays (\S+) s of the (\S+) s that its header states", detail).groups())
+    assert (plays, states) == pytest.approx((second.duration_ms / 2000, second.duration_ms / 1000), abs=0.2)
+    assert_row_and_file_agree(storage, row)
+
+
+def test_a_file_that_is_not_what_was_downloaded_any_more_makes_the_session_partial(
+    sandbox: Sandbox, client: RingCentralClient, storage: Storage
+) -> None:
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, storage, truth)
+    download_session(client, storage, session, "run", 1, PATIENCE)
+    upsert(storage, RECORDINGS, *downloads(storage, "run", session))
+    # One bit, in the middle of the coded audio: no decoder notices.
+    path = downloads(storage, "run", session)[1]["audio_path"]
+    data = bytearray(storage.read(path).data)
+    data[len(data) // 2] ^= 1
+    storage.put(path, bytes(data))
+
+    merge_session(storage, session, "run")
+
+    (row,) = merges(storage, "run", session)
+    assert (row["status"], row["recording_ids"]) == ("partial", ids(truth.recordings))
+    ((recording_id, reason, detail),) = (lack.values() for lack in row["missing"])
+    assert (recording_id, reason) == (truth.recordings[1].id, "damaged")
+    assert "is not what was downloaded: its SHA-256 is" in detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "reason"), [("Automatic", 61, "short"), ("Automatic", 59, None), ("OnDemand", 61, None)]
+)
+def test_an_automatic_recording_that_is_much_shorter_than_its_leg_makes_the_session_partial(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage, kind: str, seconds: int, reason: str | None
+) -> None:
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, lake, truth)
+    store(lake, sandbox, truth, 0, 1)
+    changed = rows(lake, RECORDINGS)
+    for row, recording in zip(changed, truth.recordings, strict=False):
+        row |= {"type": kind, "claimed_ms": recording.duration_ms + 1000 * seconds, "extracted_at": datetime.now(UTC)}
+    upsert(lake, RECORDINGS, *changed)
+
+    merge_session(lake, session, "run", MergeOptions(tolerance=timedelta(minutes=1)))
+
+    (merged,) = merges(lake, "run", session)
+    assert merged["status"] == ("complete" if reason is None else "partial")
+    assert {lack["reason"] for lack in merged["missing"]} == ({reason} if reason else set())
+    assert_row_and_file_agree(lake, merged)
+
+
+def test_on_the_timeline_each_recording_plays_when_it_was_made(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    truth = session_with(sandbox, 4)
+    session = plan_session(client, lake, truth)
+    store(lake, sandbox, truth, 0, 1, 2, 3)
+
+    merge_session(lake, session, "run", MergeOptions(timeline=True))
+
+    (row,) = merges(lake, "run", session)
+    began = truth.recordings[0].start_time
+    for recording, chapter in zip(truth.recordings, row["chapters"], strict=True):
+        start_ms = (recording.start_time - began) / timedelta(milliseconds=1)
+        assert chapter["start_ms"] == pytest.approx(start_ms, abs=HALF_A_FRAME_MS + 1)
+        assert chapter["end_ms"] - chapter["start_ms"] == pytest.approx(recording.duration_ms, abs=HALF_A_FRAME_MS + 1)
+    assert row["duration_ms"] > sum(recording.duration_ms for recording in truth.recordings) + 1_000
+    assert_row_and_file_agree(lake, row)
+
+
+def test_another_format_takes_the_place_of_the_file_that_was_there(
+    sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage
+) -> None:
+    truth = session_with(sandbox, 2)
+    session = plan_session(client, lake, truth)
+    store(lake, sandbox, truth, 0, 1)
+    for run_id, kind in (("first", "auto"), ("second", "flac"), ("third", "opus"), ("fourth", "auto")):
+        merge_session(lake, session, run_id, MergeOptions(target=Target(kind)))
+        publish_run(lake, [session], run_id)
+
+        (row,) = rows(lake, SESSIONS)
+        assert list(lake.list("audio/sessions")) == files_of(row)
+        assert row["content_type"] == {"auto": "audio/mpeg", "flac": "audio/flac", "opus": "audio/ogg"}[kind]
+        assert row["duration_ms"] == pytest.approx(sum(part.duration_ms for part in truth.recordings), abs=20)
+        assert_row_and_file_agree(lake, row)
 
 
 def test_a_session_across_midnight_is_one_file_on_the_day_it_began(
@@ -358,17 +488,18 @@ def test_the_row_of_the_last_file_wins_though_both_have_all_recordings(
     truth = session_with(sandbox, 2)
     session = plan_session(client, lake, truth)
     store(lake, sandbox, truth, 0, 1)
-    publish_if = lake.publish_if
+    compare_and_swap = lake.compare_and_swap
 
-    def publish_and_be_replaced(scratch: Path, path: str, expected: str | None) -> None:
-        # Our file is there, our row is not yet: another run knows other names and replaces the file.
+    def swap_and_be_replaced(path: str, data: bytes, expected: str | None) -> None:
+        # Our files are there, our row is not yet: another run knows other names and replaces the files.
         monkeypatch.undo()
-        publish_if(scratch, path, expected)
+        compare_and_swap(path, data, expected)
+        assert path.endswith(".peaks.json")
         later = {"from_name": "Somebody else", "extracted_at": datetime.now(UTC)}
         upsert(lake, LEGS, *(row | later for row in rows(lake, LEGS)))
         merge_session(lake, session, "the other run")
 
-    monkeypatch.setattr(lake, "publish_if", publish_and_be_replaced)
+    monkeypatch.setattr(lake, "compare_and_swap", swap_and_be_replaced)
     merge_session(lake, session, "this run")
 
     ours, theirs = merges(lake, "this run", session), merges(lake, "the other run", session)

@@ -13,6 +13,7 @@ from tests.archive.archived_day import (
     PATIENCE,
     Row,
     content_requests,
+    files_of,
     ids,
     land_window,
     plan_session,
@@ -255,7 +256,7 @@ def test_a_session_whose_first_recording_lands_last_moves_to_the_day_of_that(
         layout.session_audio(session_id, DAY.date(), "audio/mpeg"),
         ids(truth.recordings),
     )
-    assert list(storage.list("audio/sessions")) == [row["audio_path"]]
+    assert list(storage.list("audio/sessions")) == files_of(row)
 
 
 def test_a_file_that_becomes_an_mp3_leaves_no_wav_behind(
@@ -278,7 +279,7 @@ def test_a_file_that_becomes_an_mp3_leaves_no_wav_behind(
 
     (row,) = rows(lake, SESSIONS)
     assert row["content_type"] == "audio/mpeg"
-    assert list(lake.list("audio/sessions")) == [row["audio_path"]]
+    assert list(lake.list("audio/sessions")) == files_of(row)
 
 
 @pytest.mark.parametrize("first", ["more", "less"])
@@ -294,7 +295,7 @@ def test_two_runs_of_which_one_knew_less_leave_one_file(
 
     (row,) = rows(lake, SESSIONS)
     assert row["recording_ids"] == list(session.recording_ids)
-    assert list(lake.list("audio/sessions")) == [row["audio_path"]]
+    assert list(lake.list("audio/sessions")) == files_of(row)
 
 
 def test_a_publish_that_was_killed_half_way_leaves_nothing_behind_when_it_is_done_again(
@@ -318,7 +319,7 @@ def test_a_publish_that_was_killed_half_way_leaves_nothing_behind_when_it_is_don
     publish_run(lake, [session], "next run")
 
     (row,) = rows(lake, SESSIONS)
-    assert list(lake.list("audio/sessions")) == [row["audio_path"]]
+    assert list(lake.list("audio/sessions")) == files_of(row)
 
 
 def wav_and_mp3(sandbox: Sandbox, client: RingCentralClient, lake: LocalStorage) -> SessionRef:

@@ -13,6 +13,7 @@ from tests.archive.archived_day import (
     NEXT_DAY,
     PATIENCE,
     content_requests,
+    files_of,
     ids,
     land_window,
     rows,
@@ -69,7 +70,7 @@ def test_runs_side_by_side_make_one_archive(sandbox: Sandbox, connect: Connect, 
         session.telephony_session_id: ids(session.recordings) for session in truth.sessions if session.recordings
     }
     assert len(rows(storage, SESSIONS)) == len(sessions)
-    assert sorted(storage.list("audio/sessions")) == sorted(row["audio_path"] for row in sessions.values())
+    assert list(storage.list("audio/sessions")) == files_of(*sessions.values())
     assert [path for folder in ("leases", "outcomes") for path in storage.list(folder)] == []
 
 

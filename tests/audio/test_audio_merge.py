@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from tests.audio.conftest import Decode, Describe, MakeTone
 from voxlake.audio.merge import MergePlan, merge, plan_merge
-from voxlake.audio.probe import AudioProperties, NotAudioError, probe
+from voxlake.audio.probe import AudioProperties, Defect, NotAudioError, probe
 
 MP3_16K = AudioProperties("audio/mpeg", "mp3", 16_000, 1, 5_000, 32_000)
 WAV_8K = AudioProperties("audio/wav", "pcm_mulaw", 8_000, 1, 5_000, 64_000)
-COPY_MP3 = MergePlan("copy", "audio/mpeg", ".mp3")
-COPY_WAV = MergePlan("copy", "audio/wav", ".wav")
-ENCODE = MergePlan("encode", "audio/mpeg", ".mp3")
+COPY_MP3 = MergePlan("copy", "audio/mpeg")
+COPY_WAV = MergePlan("copy", "audio/wav")
+ENCODE = MergePlan("encode", "audio/mpeg")
 
 
 def changed(properties: AudioProperties, **changes: str | int) -> AudioProperties:
@@ -246,19 +246,24 @@ def test_arguments_that_cannot_be_meant(make_tone: MakeTone, tmp_path: Path) -> 
     assert part.read_bytes() == before
 
 
-@pytest.mark.parametrize("other_rate", [16_000, 8_000], ids=["copy", "encode"])
-def test_a_frame_that_cannot_be_decoded_costs_itself_only(
-    make_tone: MakeTone, decode: Decode, tmp_path: Path, caplog: pytest.LogCaptureFixture, other_rate: int
+@pytest.mark.parametrize("other_rate", [16_000, 8_000], ids=["alike", "unlike"])
+def test_a_frame_that_cannot_be_decoded_becomes_silence_and_is_told(
+    make_tone: MakeTone, decode: Decode, tmp_path: Path, other_rate: int
 ) -> None:
     content = make_tone(".mp3", "-b:a", "32k", seconds=1.5).read_bytes()
     # The side information of the sixth frame from the end, all ones: it asks for more coefficients than there are.
     start = len(content) - 6 * 144 + 4
     damaged = tmp_path / "damaged.mp3"
     damaged.write_bytes(content[:start] + b"\xff" * 9 + content[start + 9 :])
-    result = merge([damaged, make_tone(".mp3", rate=other_rate)], tmp_path / "result")
-    missing_ms = 3500 - 1000 * decode(tmp_path / "result", 16_000).seconds
-    assert missing_ms == pytest.approx(36, abs=18)
-    assert (result.method, "left out 1 packets" in caplog.text) in {("copy", False), ("encode", True)}
+    result = merge([damaged, make_tone(".mp3", pitch=700, rate=other_rate)], tmp_path / "result")
+    heard = decode(tmp_path / "result", 16_000)
+    assert (heard.complaints, result.method, heard.samples) == ("", "encode", 56_000)
+    assert result.defects == (Defect("damaged", "1 frames cannot be decoded"), None)
+    # 42 frames before it, of which 1105 samples are the encoder's delay.
+    silence_ms = 1000 * (38 * 576 - 1105) / 16_000
+    loudness = np.abs(heard.between(silence_ms, silence_ms + 36)).max()
+    assert loudness < 0.3 * np.abs(heard.between(100, 1100)).max()
+    assert heard.pitch(1600, 3400) == pytest.approx(700, abs=1)
 
 
 @pytest.mark.parametrize("suffix", [".mp3", ".wav"])

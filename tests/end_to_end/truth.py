@@ -65,7 +65,8 @@ def assert_lake_holds_the_truth(lake: Storage, sandbox: Sandbox, start: datetime
     around = _around(lake, SESSIONS, start, end)
     days = {f"date={row['start_time'].date()}" for row in around}
     files = {path for path in lake.list("audio/sessions") if path.split("/")[3] in days}
-    assert files == {row["audio_path"] for row in around}, "a file that no row has, or a row without its file"
+    named = {row[name] for row in around for name in ("audio_path", "peaks_path")}
+    assert files == named, "a file that no row has, or a row without its file"
 
 
 def by_key(found: list[Row], key: str) -> dict[str, Row]:

@@ -20,13 +20,14 @@ from voxlake.archive.deadlines import read_backlog
 from voxlake.archive.download import Patience, download_session
 from voxlake.archive.extract import extract_call_log, extract_modified
 from voxlake.archive.land import land_call_log
-from voxlake.archive.merge import merge_session
+from voxlake.archive.merge import MergeOptions, merge_session
 from voxlake.archive.plan import SessionRef, batch, plan_sessions
 from voxlake.archive.publish import publish_run, raise_for_failed
 from voxlake.archive.run_notes import note_landed, note_requests, read_notes
 from voxlake.archive.settled import is_settled
 from voxlake.archive.summary import run_summary
 from voxlake.archive.sync_token import sync_token_of
+from voxlake.audio.merge import Target
 from voxlake.lake.storage import Storage
 from voxlake.ringcentral.errors import NotFoundError, SyncTokenRefusedError
 from voxlake.settings import get_settings
@@ -141,8 +142,13 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
 
 def merge(sessions: Sequence[Mapping[str, Any]], context: Context) -> list[str]:
     """Merges each session of a batch; returns the paths of the files."""
-    lake = open_lake()
-    made, errors = _for_each(sessions, lambda session: merge_session(lake, session, run_of(context)))
+    settings, lake = get_settings(), open_lake()
+    options = MergeOptions(
+        timeline=settings.merge == "timeline",
+        target=Target(settings.merge_format, settings.merge_bit_rate),
+        tolerance=settings.recording_tolerance,
+    )
+    made, errors = _for_each(sessions, lambda session: merge_session(lake, session, run_of(context), options))
     _raise_all(errors, len(sessions))
     paths = [path for path in made if path is not None]
     if not paths:

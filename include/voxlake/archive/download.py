@@ -13,7 +13,8 @@ from typing import Any
 
 from voxlake.archive.plan import SessionRef, days_around, is_to_fetch, read_recordings
 from voxlake.archive.unavailable import why_unavailable
-from voxlake.audio.probe import AudioProperties, NotAudioError, probe
+from voxlake.audio.decode import judge
+from voxlake.audio.probe import Measured, NotAudioError, measure
 from voxlake.lake import layout, tables
 from voxlake.lake.lease import LeaseHeldError, lease
 from voxlake.lake.schemas import RECORDINGS
@@ -213,14 +214,14 @@ def held_audio(storage: Storage, row: Row) -> str | None:
     return next((path for path in paths if storage.version(path) is not None), None)
 
 
-def probe_held(file: Path, path: str) -> AudioProperties:
+def measure_held(file: Path, path: str) -> Measured:
     """The properties of audio, at hand as `file`, that has `path` in the lake.
 
     Raises:
-        NotAudioError: It is damaged; the text names it by its path, as the file is mostly a scratch file.
+        NotAudioError: It is none; the text names it by its path, as the file is mostly a scratch file.
     """
     try:
-        return probe(file)
+        return measure(file)
     except NotAudioError as error:
         raise NotAudioError(str(error).replace(str(file), path)) from None
 
@@ -259,7 +260,10 @@ def _keep_damaged(storage: Storage, scratch: Path, path: str, sha256: str) -> Ro
 
 
 def _describe(file: Path, path: str, sha256: str | None = None) -> Row:
-    properties = probe_held(file, path)
+    judged = judge(measure_held(file, path))
+    properties, defect = judged.properties, judged.defect
+    if defect is not None:
+        log.warning("%s is kept as it came, but %s: %s", path, defect.kind, defect.detail)
     if sha256 is None:
         sha256 = _sha256(file)
     return {
@@ -274,6 +278,8 @@ def _describe(file: Path, path: str, sha256: str | None = None) -> Row:
         "codec": properties.codec,
         "sample_rate": properties.sample_rate,
         "channels": properties.channels,
+        "defect": defect.kind if defect is not None else None,
+        "defect_detail": defect.detail if defect is not None else None,
         "downloaded_at": datetime.now(UTC),
     }
 

@@ -6,18 +6,23 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from voxlake.archive import missing
 from voxlake.archive.conversations import conversation_ids
-from voxlake.archive.download import held_audio, probe_held
+from voxlake.archive.download import held_audio, measure_held
 from voxlake.archive.plan import SessionRef, days_around, read_recordings
-from voxlake.audio.merge import merge, plan_merge
+from voxlake.archive.speakers import CallLog, began, read_call_log, speaker, title
+from voxlake.audio.merge import MergeResult, Target, merge
+from voxlake.audio.probe import Measured, NotAudioError
 from voxlake.lake import layout, tables
-from voxlake.lake.schemas import CALLS, LEGS, SESSIONS
+from voxlake.lake.schemas import SESSIONS
 from voxlake.lake.storage import Storage, VersionConflictError
 
 log = logging.getLogger(__name__)
@@ -25,82 +30,170 @@ log = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class MergeOptions:
+    """How sessions are merged.
+
+    Attributes:
+        timeline: whether each recording is set at its real time, not behind the one before it.
+        target: what the files are to be.
+        tolerance: how much shorter than its leg an automatic recording may be.
+    """
+
+    timeline: bool = False
+    target: Target = field(default_factory=Target)
+    tolerance: timedelta = timedelta(minutes=1)
+
+
+AS_THEY_COME = MergeOptions()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A recording that plays: its row, its audio, and the SHA-256 of that."""
+
+    row: Row
+    audio: Measured
+    sha256: str
+
+
 @retry(retry=retry_if_exception_type(VersionConflictError), stop=stop_after_attempt(10), reraise=True)
-def merge_session(storage: Storage, session: SessionRef, run_id: str) -> str | None:
+def merge_session(
+    storage: Storage, session: SessionRef, run_id: str, options: MergeOptions = AS_THEY_COME
+) -> str | None:
     """Makes the session's file of all its recordings that the lake holds, and leaves its row for `publish`.
+
+    A recording that does not play is left out, and one that plays in part is in the file as far as it plays; the row
+    says so, and the session is `partial`.
 
     Runs that merge one session at the same time, each with recordings that the other has not seen, end with one file
     that has them all: a file is replaced only by one made after looking at what is there, so the last one made knows
-    every recording that any of them knew.
+    every recording that any of them knew. The waveform beside it is written the same way, after it.
 
     Args:
         storage: The lake.
         session: Which session.
         run_id: The DAG run that the outcome belongs to.
+        options: How.
 
     Returns:
         The path of the file, or None if no recording is held.
 
     Raises:
-        NotAudioError: A recording in the lake is damaged; the text names it.
+        NotAudioError: None of the recordings in the lake plays; the text names one.
     """
     session_id = session.telephony_session_id
     versions, recordings = _look(storage, session)
-    held = [(row, path) for row in recordings if (path := held_audio(storage, row)) is not None]
-    if not held:
-        log.warning("session %s: no recording is held, nothing to merge", session_id)
-        return None
-    calls, legs = _calls_of(storage, session_id, recordings)
-    speakers = [_speaker(row, calls, legs) for row, _ in held]
     with ExitStack() as stack:
-        parts = [stack.enter_context(storage.local_copy(path)) for _, path in held]
-        properties = [probe_held(part, path) for part, (_, path) in zip(parts, held, strict=True)]
-        plan = plan_merge(properties)
-        scratch = stack.enter_context(storage.scratch(plan.suffix))
-        result = merge(parts, scratch, titles=[_title(speaker) for speaker in speakers])
-        with scratch.open("rb") as audio:
-            sha256 = hashlib.file_digest(audio, "sha256").hexdigest()
-        size_bytes = scratch.stat().st_size
-        path = layout.session_audio(session_id, recordings[0]["start_time"].date(), plan.content_type)
-        # Taken before: a merge that replaces our file begins after it, so its row is the newer one too.
-        merged_at = datetime.now(UTC)
-        storage.publish_if(scratch, path, versions[plan.content_type])
-    ends = (
-        row["start_time"] + timedelta(milliseconds=part.duration_ms)
-        for (row, _), part in zip(held, properties, strict=True)
-    )
-    first_call = calls[0] if calls else {}
-    row = {
+        parts, lacks = _parts(storage, recordings, stack)
+        if not parts:
+            log.warning("session %s: no recording is held, nothing to merge", session_id)
+            return None
+        call_log = read_call_log(storage, session_id, recordings)
+        speakers = [speaker(part.row, call_log) for part in parts]
+        scratch = stack.enter_context(storage.scratch())
+        result = merge(
+            [part.audio.path for part in parts],
+            scratch,
+            [title(speaker) for speaker in speakers],
+            starts_ms=_starts(parts, call_log, options.tolerance) if options.timeline else None,
+            target=options.target,
+        )
+        day = recordings[0]["start_time"].date()
+        path = layout.session_audio(session_id, day, result.properties.content_type)
+        peaks_path = layout.session_peaks(session_id, day)
+        file = {
+            "audio_path": path,
+            "content_type": result.properties.content_type,
+            "size_bytes": scratch.stat().st_size,
+            "sha256": _sha256(scratch),
+            "duration_ms": result.properties.duration_ms,
+            "peaks_path": peaks_path,
+            # Taken before: a merge that replaces our file begins after it, so its row is the newer one too.
+            "merged_at": datetime.now(UTC),
+        }
+        storage.publish_if(scratch, path, versions[path])
+        storage.compare_and_swap(peaks_path, result.peaks.to_json(), versions[peaks_path])
+    lacks += _in_part(parts, result, options.tolerance)
+    row = _row(session_id, recordings, parts, call_log) | file
+    row["conversation_id"] = conversation_ids(storage, [session_id], session.days)[session_id]
+    row["chapters"] = [
+        {"recording_id": part.row["recording_id"], "start_ms": chapter.start_ms, "end_ms": chapter.end_ms} | speaker
+        for part, chapter, speaker in zip(parts, result.chapters, speakers, strict=True)
+    ]
+    row["status"], row["missing"] = "partial" if lacks else "complete", lacks
+    storage.put(layout.outcome(run_id, "merge", session_id), tables.to_parquet(tables.to_arrow(SESSIONS, [row])))
+    log.info("session %s: %d of %d recordings in %s (%s)", session_id, len(parts), len(recordings), path, result.method)
+    for lack in lacks:
+        log.warning("session %s: recording %s: %s: %s", session_id, *lack.values())
+    return path
+
+
+def _row(session_id: str, recordings: Sequence[Row], parts: Sequence[_Part], call_log: CallLog) -> Row:
+    """What the session's row says of the call."""
+    ends = (part.row["start_time"] + timedelta(milliseconds=part.audio.properties.duration_ms) for part in parts)
+    first_call = call_log.calls[0] if call_log.calls else {}
+    return {
         "provider": recordings[0]["provider"],
         "account_id": recordings[0]["account_id"],
         "telephony_session_id": session_id,
-        "conversation_id": conversation_ids(storage, [session_id], session.days)[session_id],
         "start_time": recordings[0]["start_time"],
         "end_time": max(ends),
         "direction": first_call.get("direction"),
         "from_phone_number": first_call.get("from_phone_number"),
         "to_phone_number": first_call.get("to_phone_number"),
-        "call_ids": [call["call_id"] for call in calls],
-        "recording_ids": [row["recording_id"] for row, _ in held],
-        "chapters": [
-            {"recording_id": row["recording_id"], "start_ms": chapter.start_ms, "end_ms": chapter.end_ms} | speaker
-            for (row, _), chapter, speaker in zip(held, result.chapters, speakers, strict=True)
-        ],
-        "status": "complete" if len(held) == len(recordings) else "partial",
-        "audio_path": path,
-        "content_type": plan.content_type,
-        "size_bytes": size_bytes,
-        "sha256": sha256,
-        "duration_ms": result.properties.duration_ms,
-        "merged_at": merged_at,
+        "call_ids": [call["call_id"] for call in call_log.calls],
+        "recording_ids": [part.row["recording_id"] for part in parts],
     }
-    storage.put(layout.outcome(run_id, "merge", session_id), tables.to_parquet(tables.to_arrow(SESSIONS, [row])))
-    log.info("session %s: %d of %d recordings in %s (%s)", session_id, len(held), len(recordings), path, result.method)
-    return path
+
+
+def _parts(storage: Storage, recordings: Sequence[Row], stack: ExitStack) -> tuple[list[_Part], list[Row]]:
+    """The recordings that play, their files at hand until the stack is closed, and what is missing of the others."""
+    parts, lacks = [], []
+    refused: NotAudioError | None = None
+    for row in recordings:
+        path = held_audio(storage, row)
+        if path is None:
+            lacks.append(missing.not_held(row))
+            continue
+        file = stack.enter_context(storage.local_copy(path))
+        try:
+            parts.append(_Part(row, measure_held(file, path), _sha256(file)))
+        except NotAudioError as error:
+            refused = error
+            lacks.append(missing.unplayable(row, str(error)))
+    if refused is not None and not parts:
+        raise refused
+    return parts, lacks
+
+
+def _in_part(parts: Sequence[_Part], result: MergeResult, tolerance: timedelta) -> list[Row]:
+    """What is missing of recordings that are in the file."""
+    lacks = (
+        missing.in_part(
+            part.row,
+            part.audio.properties.duration_ms,
+            defect or missing.defect_of_held(part.row, part.sha256),
+            tolerance,
+        )
+        for part, defect in zip(parts, result.defects, strict=True)
+    )
+    return [lack for lack in lacks if lack is not None]
+
+
+def _starts(parts: Sequence[_Part], call_log: CallLog, tolerance: timedelta) -> list[int]:
+    """When each recording began, in milliseconds; none before one that comes before it in the session."""
+    times = [began(part.row, part.audio.properties.duration_ms, call_log, tolerance) for part in parts]
+    return list(accumulate((round(1000 * time.timestamp()) for time in times), max))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as audio:
+        return hashlib.file_digest(audio, "sha256").hexdigest()
 
 
 def _look(storage: Storage, session: SessionRef) -> tuple[dict[str, str | None], list[Row]]:
-    """The versions of the session's file by content type, and its recordings, read in this order.
+    """The versions of the session's files by path, and its recordings, read in this order.
 
     The order is what makes the merge safe: whoever replaces the file after our look makes our own write fail. And we
     look for all that is there, on days that our plan did not know as well, lest our file replace one that has more.
@@ -108,40 +201,9 @@ def _look(storage: Storage, session: SessionRef) -> tuple[dict[str, str | None],
     session_id, day = session.telephony_session_id, session.days[0]
     days = days_around(session.days)
     while True:
-        versions = {
-            kind: storage.version(layout.session_audio(session_id, day, kind)) for kind in layout.AUDIO_SUFFIXES
-        }
+        paths = [layout.session_audio(session_id, day, kind) for kind in layout.SESSION_SUFFIXES]
+        versions = {path: storage.version(path) for path in (*paths, layout.session_peaks(session_id, day))}
         recordings = read_recordings(storage, [session_id], days).get(session_id, [])
         if not recordings or recordings[0]["start_time"].date() == day:
             return versions, recordings
         day = recordings[0]["start_time"].date()
-
-
-def _calls_of(
-    storage: Storage, session_id: str, recordings: Sequence[Row]
-) -> tuple[list[Row], dict[tuple[str, int], Row]]:
-    """The session's call-log records by start, and the legs that carry its recordings by call id and index."""
-    # A recording may start on the day after its call did.
-    days = {row["start_time"].date() - timedelta(days=shift) for row in recordings for shift in (0, 1)}
-    call_ids = [row["call_id"] for row in recordings]
-    of_session = (pc.field("telephony_session_id") == session_id) | pc.field("call_id").isin(call_ids)
-    calls = tables.read(storage, CALLS, days, of_session).to_pylist()
-    legs = tables.read(storage, LEGS, days, pc.field("call_id").isin(call_ids)).to_pylist()
-    calls.sort(key=lambda call: (call["start_time"], call["call_id"]))
-    return calls, {(leg["call_id"], leg["leg_index"]): leg for leg in legs}
-
-
-def _speaker(recording: Row, calls: Sequence[Row], legs: dict[tuple[str, int], Row]) -> Row:
-    """Who spoke with whom: the leg that carries the recording, else its call-log record."""
-    leg = legs.get((recording["call_id"], recording["leg_index"]))
-    call = next((call for call in calls if call["call_id"] == recording["call_id"]), {})
-    source = leg if leg is not None else call
-    return {
-        "extension_id": source.get("extension_id"),
-        "from_name": source.get("from_name") or source.get("from_phone_number"),
-        "to_name": source.get("to_name") or source.get("to_phone_number"),
-    }
-
-
-def _title(speaker: Row) -> str:
-    return f"{speaker['from_name'] or 'unknown'} → {speaker['to_name'] or 'unknown'}"

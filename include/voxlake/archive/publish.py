@@ -122,17 +122,21 @@ def _upsert_sessions(storage: Storage, merges: pa.Table) -> None:
     A session lies on the day of its earliest recording, which may land last, and a WAV becomes an MP3 when a recording
     of another kind joins it.
 
-    What is left is known by its path, not by the rows found: neither a publish that was killed half way nor a parallel
-    run that knew fewer recordings leaves a row that tells. No merge still under way can need such a file, as a session
-    never goes back to a later day, nor from MP3 to WAV.
+    What is left is known by its path, not by the rows found alone: neither a publish that was killed half way nor a
+    parallel run that knew fewer recordings leaves a row that tells. No merge still under way can need such a file, as a
+    session never goes back to a later day, nor from MP3 to WAV.
     """
     days = days_around(time.date() for time in merges["start_time"].to_pylist())
     sessions = merges["telephony_session_id"].to_pylist()
+    ours = pc.field("telephony_session_id").isin(sessions)
+    # Of another format than now, where the setting has changed since.
+    outdated = set(tables.read(storage, SESSIONS, days, ours, ["audio_path"])["audio_path"].to_pylist())
     tables.upsert(storage, SESSIONS, merges)
     update_sessions(storage, sessions, days)
-    for row in tables.read(storage, SESSIONS, days, pc.field("telephony_session_id").isin(sessions)).to_pylist():
-        for path in _outdated(row):
-            storage.delete(path)
+    rows = tables.read(storage, SESSIONS, days, ours).to_pylist()
+    outdated.update(path for row in rows for path in _outdated(row))
+    for path in outdated - {row["audio_path"] for row in rows}:
+        storage.delete(path)
 
 
 def _outdated(row: Row) -> list[str]:
@@ -141,8 +145,10 @@ def _outdated(row: Row) -> list[str]:
     if row["status"] == "complete" and len(row["recording_ids"]) == 1:
         return []
     day_after = day + timedelta(days=1)
-    paths = [layout.session_audio(session, day_after, content_type) for content_type in layout.AUDIO_SUFFIXES]
-    if row["content_type"] == "audio/mpeg":
+    kinds = {row["content_type"], "audio/wav"}
+    paths = [layout.session_audio(session, day_after, content_type) for content_type in kinds]
+    paths.append(layout.session_peaks(session, day_after))
+    if row["content_type"] != "audio/wav":
         paths.append(layout.session_audio(session, day, "audio/wav"))
     return paths
 

@@ -221,11 +221,14 @@ def _count_recordings(recordings: pa.Table) -> Row:
 
 def _compare_sessions(storage: Storage, day: date, recordings: pa.Table, account: str) -> tuple[Row, list[str]]:
     """The numbers of the sessions that begin on a day, and a line for each that is not merged with all that is held."""
-    columns = ("telephony_session_id", "recording_ids", "start_time", "size_bytes")
+    columns = ("telephony_session_id", "recording_ids", "status", "start_time", "size_bytes")
     rows = _read(storage, SESSIONS, day, account, columns)
     merged: dict[str, set[str]] = {}
-    for session, ids in zip(rows["telephony_session_id"].to_pylist(), rows["recording_ids"].to_pylist(), strict=True):
+    partial: set[str] = set()
+    for session, ids, status in zip(*(rows[name].to_pylist() for name in columns[:3]), strict=True):
         merged.setdefault(session, set()).update(ids)
+        if status == "partial":
+            partial.add(session)
     claimed: dict[str, set[str]] = {}
     held: dict[str, set[str]] = {}
     names = ("telephony_session_id", "recording_id", "status")
@@ -238,7 +241,10 @@ def _compare_sessions(storage: Storage, day: date, recordings: pa.Table, account
             held.setdefault(session, set()).add(recording)
     recorded = [session for session in begun_on_day if session not in before]
     states = {
-        session: _state(claimed[session], held.get(session, set()), merged.get(session, set())) for session in recorded
+        session: _state(
+            claimed[session], held.get(session, set()), merged.get(session, set()), partial=session in partial
+        )
+        for session in recorded
     }
     counted = Counter(states.values())
     numbers = {
@@ -252,11 +258,11 @@ def _compare_sessions(storage: Storage, day: date, recordings: pa.Table, account
     ]
 
 
-def _state(claimed: set[str], held: set[str], merged: set[str]) -> str | None:
+def _state(claimed: set[str], held: set[str], merged: set[str], *, partial: bool) -> str | None:
     """What has become of a session; None if it has no recording to merge."""
     if held - merged:
         return "unmerged"
-    if claimed <= merged:
+    if claimed <= merged and not partial:
         return "complete"
     return "partial" if merged else None
 

@@ -1,33 +1,50 @@
-"""Merge: several recordings, one behind the other, into one file with a chapter for each.
+"""Merge: several recordings, one behind the other or each in its time, into one file with a chapter for each.
 
 Recordings of one codec, sample rate and channel count are copied and keep their quality; all others are decoded,
 resampled and encoded once more. Nothing is ever held in memory whole.
 """
 
-import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from itertools import accumulate, pairwise
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
-import av
-from av.audio.codeccontext import AudioCodecContext
-from av.audio.fifo import AudioFifo
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
+from voxlake.audio.decode import defect_of, judge
+from voxlake.audio.encode import CONTENT_TYPES, EncodedFormat, Encoding, encode, encoding_for
+from voxlake.audio.id3 import Chapter
+from voxlake.audio.mp3_decoder import Damage
+from voxlake.audio.mp3_join import join
+from voxlake.audio.peaks import PeakMeter, Peaks
+from voxlake.audio.probe import AudioProperties, Defect, Measured, measure, measure_encoded
+from voxlake.audio.render import render
+from voxlake.audio.timeline import Placed, chapters_of, overlap, place
+from voxlake.audio.wav_file import Samples
+from voxlake.audio.wav_join import join_wav
 
-from voxlake.audio.mp3_file import SAMPLE_RATES, Chapter, Mp3Writer
-from voxlake.audio.mp3_join import ENCODER_DELAY, join, speech_encoder
-from voxlake.audio.probe import AudioProperties, Measured, audio_packets, measure, not_audio, open_audio, probe
-
-__all__ = ["Chapter", "MergePlan", "MergeResult", "merge", "plan_merge"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Chapter", "MergePlan", "MergeResult", "Target", "merge", "plan_merge"]
 
 # Below that, the frames that are coded anew at either end of an MP3 would meet.
 _SHORTEST_COPIED_MS = 1000
+
+_ENCODED: dict[str, EncodedFormat] = {"auto": "mp3", "mp3": "mp3", "flac": "flac", "opus": "opus"}
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a merged file is to be.
+
+    Attributes:
+        format: of the file; ``auto`` leaves MP3 to be MP3 and WAV to be WAV where the recordings are alike, and makes
+            MP3 of the rest. Recordings that are alike and of the format already are copied.
+        bit_rate: of what is encoded, in bits per second; None for one that does speech justice.
+    """
+
+    format: Literal["auto", "mp3", "flac", "opus"] = "auto"
+    bit_rate: int | None = None
 
 
 @dataclass(frozen=True)
@@ -35,14 +52,12 @@ class MergePlan:
     """How recordings will be merged.
 
     Attributes:
-        method: ``copy`` keeps the coded audio, ``encode`` decodes it and encodes it to MP3.
+        method: ``copy`` keeps the coded audio, ``encode`` decodes it and encodes it anew.
         content_type: of the result.
-        suffix: of the result's file name, ``.mp3`` or ``.wav``.
     """
 
     method: Literal["copy", "encode"]
     content_type: str
-    suffix: str
 
 
 @dataclass(frozen=True)
@@ -53,14 +68,18 @@ class MergeResult:
         properties: of the result, probed.
         chapters: one a part, in order: where each recording starts and ends in the decoded result.
         method: ``copy`` or ``encode``.
+        defects: one a part: what is wrong with it, None if nothing is.
+        peaks: the waveform of the result.
     """
 
     properties: AudioProperties
     chapters: tuple[Chapter, ...]
     method: Literal["copy", "encode"]
+    defects: tuple[Defect | None, ...]
+    peaks: Peaks
 
 
-def plan_merge(parts: Sequence[AudioProperties]) -> MergePlan:
+def plan_merge(parts: Sequence[AudioProperties], target: Target | None = None) -> MergePlan:
     """Decide how recordings of these properties are merged.
 
     MP3 files are copied if they share sample rate and channel count and last a second or more each; WAV files if they
@@ -71,142 +90,153 @@ def plan_merge(parts: Sequence[AudioProperties]) -> MergePlan:
     """
     if not parts:
         raise ValueError("nothing to merge: a merge needs one recording or more")
-    first = parts[0]
+    wanted, first = (target or Target()).format, parts[0]
     alike = len({(part.content_type, part.codec, part.sample_rate, part.channels) for part in parts}) == 1
-    if alike and first.content_type == "audio/wav" and first.codec.startswith("pcm_"):
-        return MergePlan("copy", "audio/wav", ".wav")
+    if alike and wanted == "auto" and first.content_type == "audio/wav" and first.codec.startswith("pcm_"):
+        return MergePlan("copy", "audio/wav")
     long_enough = len(parts) == 1 or min(part.duration_ms for part in parts) >= _SHORTEST_COPIED_MS
-    if alike and first.content_type == "audio/mpeg" and long_enough:
-        return MergePlan("copy", "audio/mpeg", ".mp3")
-    return MergePlan("encode", "audio/mpeg", ".mp3")
+    if alike and wanted in ("auto", "mp3") and first.content_type == "audio/mpeg" and long_enough:
+        return MergePlan("copy", "audio/mpeg")
+    return MergePlan("encode", CONTENT_TYPES[_ENCODED[wanted]])
 
 
-def merge(parts: Sequence[Path], destination: Path, titles: Sequence[str] = ()) -> MergeResult:
-    """Merge recordings into one file, in the order given.
+def merge(
+    parts: Sequence[Path],
+    destination: Path,
+    titles: Sequence[str] = (),
+    *,
+    starts_ms: Sequence[int] | None = None,
+    target: Target | None = None,
+    progress: Progress | None = None,
+) -> MergeResult:
+    """Merge recordings into one file.
 
-    An MP3 result carries its chapters as ID3 CHAP frames; WAV knows none. However many recordings there are, each
-    starts within half an MP3 frame (copied MP3) or a sample a part (all others) of the summed lengths before it.
+    Its chapters are ID3 CHAP frames (MP3, and WAV in a chunk ``id3 ``) or comments (FLAC, Opus). However many
+    recordings there are, each starts within half an MP3 frame (copied MP3) or half a sample (all others) of where it
+    belongs. What of a recording cannot be decoded is silence in an encoded file; as copied frames would keep the
+    damage, one damaged MP3 has all of them encoded.
 
     Args:
-        parts: MP3 and WAV files.
+        parts: MP3 and WAV files, in the order in which they start.
         destination: where the result goes; overwritten, and removed if the merge fails once it has begun to write.
         titles: of the chapters: one a part, or none at all.
+        starts_ms: when each part starts, in milliseconds from any moment: gaps become silence, and what overlaps is
+            mixed. None to set one behind the other.
+        target: what the file is to be.
+        progress: gets the share that is done, from 0 to 1, as the work goes on.
 
     Raises:
         NotAudioError: a part is not audio; the message names it and says what it is instead.
-        ValueError: there are no parts, a part is the destination, or titles and parts differ in number.
+        ValueError: there are no parts, a part is the destination, titles or starts and parts differ in number, or the
+            starts are not in order.
         OSError: a part cannot be opened, or the destination not be written.
     """
     if titles and len(titles) != len(parts):
         raise ValueError(f"{len(titles)} titles for {len(parts)} parts: give one a part, or none")
     if destination.exists() and any(part.exists() and part.samefile(destination) for part in parts):
         raise ValueError(f"{destination} is a part and the destination of the same merge")
-    measured = [measure(part) for part in parts]
-    plan = plan_merge([part.properties for part in measured])
-    labels = titles or [""] * len(parts)
+    measured, target = [measure(part) for part in parts], target or Target()
+    plan = plan_merge([part.properties for part in measured], target)
+    work = _Merge(measured, destination, titles or [""] * len(parts), starts_ms, progress or (lambda _: None))
     try:
-        if plan.suffix == ".wav":
-            chapters = _copy_wav(measured, destination)
-        else:
-            with destination.open("wb") as file:
-                write_mp3 = join if plan.method == "copy" else _encode
-                chapters = write_mp3(measured, file, labels)
-        return MergeResult(probe(destination), tuple(chapters), plan.method)
+        result = work.copy(plan.content_type) if plan.method == "copy" else None
+        return result if result is not None else work.encode(target)
     except BaseException:
         destination.unlink(missing_ok=True)
         raise
 
 
-def _copy_wav(parts: Sequence[Measured], destination: Path) -> list[Chapter]:
-    # RF64 takes over where the sizes of a WAV header end, at 4 GB.
-    with av.open(f"file:{destination}", "w", format="wav", options={"rf64": "auto"}) as output:
-        with open_audio(parts[0].path) as (_, like):
-            stream = output.add_stream_from_template(like)
-        written = 0
-        for part in parts:
-            for data, samples in _pcm(part.path):
-                packet = av.Packet(data)
-                packet.stream, packet.time_base = stream, Fraction(1, part.properties.sample_rate)
-                packet.pts = packet.dts = written
-                output.mux(packet)
-                written += samples
-    return _chapters([part.audible for part in parts], parts[0].properties.sample_rate)
+@dataclass(frozen=True)
+class _Merge:
+    """What one merge needs at hand."""
+
+    parts: Sequence[Measured]
+    destination: Path
+    titles: Sequence[str]
+    starts_ms: Sequence[int] | None
+    progress: Progress
+
+    def copy(self, content_type: str) -> MergeResult | None:
+        """Copies the recordings; None where these have to be encoded after all."""
+        properties = self.parts[0].properties
+        placed = place(self.parts, self.starts_ms, properties.sample_rate)
+        if overlap(placed):
+            return None
+        meter = _meter(placed, properties.sample_rate, properties.channels)
+        hear = self._heard(meter, placed)
+        if content_type == "audio/wav":
+            with self.destination.open("wb") as file:
+                chapters = join_wav(placed, file, self.titles, hear)
+            return self._result(measure(self.destination).properties, chapters, "copy", self.parts, meter)
+        judged = [_judge(one, hear) for one in placed]
+        if any(part.defect is not None and part.defect.kind == "damaged" for part in judged):
+            return None
+        with self.destination.open("wb") as file:
+            chapters = join(placed, file, self.titles)
+        return self._result(measure(self.destination).properties, chapters, "copy", judged, meter)
+
+    def encode(self, target: Target) -> MergeResult:
+        """Encodes the recordings."""
+        encoding = encoding_for([part.properties for part in self.parts], _ENCODED[target.format], target.bit_rate)
+        placed = place(self.parts, self.starts_ms, encoding.sample_rate)
+        meter = _meter(placed, encoding.sample_rate, encoding.channels)
+        hear = self._heard(meter, placed)
+        damage = [Damage() for _ in placed]
+        chapters = chapters_of(placed, encoding.sample_rate)
+        sound = _overheard(render(placed, encoding.sample_rate, encoding.channels, damage), hear)
+        encode(sound, self.destination, encoding, chapters, self.titles)
+        judged = [
+            replace(part, defect=part.defect or defect_of(count))
+            for part, count in zip(self.parts, damage, strict=True)
+        ]
+        return self._result(self._probe(encoding, chapters), chapters, "encode", judged, meter)
+
+    def _probe(self, encoding: Encoding, chapters: Sequence[Chapter]) -> AudioProperties:
+        if encoding.format == "mp3":
+            return measure(self.destination).properties
+        made = measure_encoded(self.destination, CONTENT_TYPES[encoding.format])
+        # FFmpeg counts what a player of Opus skips.
+        return replace(made, duration_ms=max(chapter.end_ms for chapter in chapters))
+
+    def _heard(self, meter: PeakMeter, placed: Sequence[Placed]) -> Callable[[int, Samples], None]:
+        total = max(one.end for one in placed)
+
+        def hear(start: int, sound: Samples) -> None:
+            meter.hear(start, sound)
+            self.progress((start + sound.shape[1]) / total)
+
+        return hear
+
+    def _result(
+        self,
+        properties: AudioProperties,
+        chapters: Sequence[Chapter],
+        method: Literal["copy", "encode"],
+        judged: Sequence[Measured],
+        meter: PeakMeter,
+    ) -> MergeResult:
+        self.progress(1.0)
+        return MergeResult(properties, tuple(chapters), method, tuple(part.defect for part in judged), meter.peaks())
 
 
-def _pcm(path: Path) -> Iterator[tuple[bytes, int]]:
-    with open_audio(path) as (container, stream):
-        sample_bytes = (stream.codec_context.bit_rate or 0) // 8 // stream.sample_rate
-        for packet in audio_packets(container, stream):
-            # A file that was cut off may end within a sample, which would shift all that follows.
-            samples = packet.size // sample_bytes
-            yield bytes(packet)[: samples * sample_bytes], samples
+def _meter(placed: Sequence[Placed], sample_rate: int, channels: int) -> PeakMeter:
+    return PeakMeter(channels, sample_rate, max(one.end for one in placed))
 
 
-def _encode(parts: Sequence[Measured], file: BinaryIO, titles: Sequence[str]) -> list[Chapter]:
-    encoder = speech_encoder(
-        _mp3_rate(max(part.properties.sample_rate for part in parts)),
-        min(2, max(part.properties.channels for part in parts)),
-        # Three tenths faster than LAME's default of 3, and LAME is nine tenths of the time that a merge takes.
-        {"compression_level": "5"},
-    )
-    writer = Mp3Writer(file, encoder.sample_rate, encoder.channels, titles)
-    fifo = AudioFifo()
-    lengths = []
-    for part in parts:
-        before = fifo.samples_written
-        for frame in _resampled(part.path, encoder):
-            frame.pts, frame.time_base = None, Fraction(1, encoder.sample_rate)
-            fifo.write(frame)
-            _write(writer, encoder, fifo.read_many(encoder.frame_size))
-        lengths.append(fifo.samples_written - before)
-        if not lengths[-1]:
-            raise not_audio(part.path)
-    _write(writer, encoder, fifo.read_many(encoder.frame_size, partial=True))
-    _write(writer, encoder, [None])
-    chapters = _chapters(lengths, encoder.sample_rate)
-    padding = writer.frames * encoder.frame_size - ENCODER_DELAY - sum(lengths)
-    writer.finish(chapters, start_skip=ENCODER_DELAY, end_skip=padding)
-    return chapters
+def _judge(placed: Placed, hear: Callable[[int, Samples], None]) -> Measured:
+    position = placed.start
+
+    def hear_next(sound: Samples) -> None:
+        nonlocal position
+        hear(position, sound)
+        position += sound.shape[1]
+
+    return judge(placed.part, hear_next)
 
 
-def _write(writer: Mp3Writer, encoder: AudioCodecContext, frames: Sequence[AudioFrame | None]) -> None:
-    for frame in frames:
-        for packet in encoder.encode(frame):
-            writer.write(bytes(packet))
-
-
-def _resampled(path: Path, encoder: AudioCodecContext) -> Iterator[AudioFrame]:
-    """Decode a file to the encoder's sample rate, channels and format, without the file's own delay and padding."""
-    resampler, takes = None, None
-    for frame in _decoded(path):
-        if resampler is None or takes != (frame.sample_rate, frame.layout.name, frame.format.name):
-            if resampler is not None:
-                yield from resampler.resample(None)
-            resampler = AudioResampler(encoder.format, encoder.layout, encoder.sample_rate)
-            takes = (frame.sample_rate, frame.layout.name, frame.format.name)
-        frame.pts = None
-        yield from resampler.resample(frame)
-    if resampler is not None:
-        yield from resampler.resample(None)
-
-
-def _decoded(path: Path) -> Iterator[AudioFrame]:
-    damaged = 0
-    with open_audio(path) as (container, stream):
-        for packet in audio_packets(container, stream):
-            try:
-                yield from packet.decode()
-            except av.InvalidDataError:
-                damaged += 1
-    if damaged:
-        log.warning("%s: left out %d packets that cannot be decoded", path, damaged)
-
-
-def _mp3_rate(sample_rate: int) -> int:
-    """The lowest sample rate that MP3 knows and that loses nothing; 48 kHz at most."""
-    return min((rate for rate in SAMPLE_RATES if rate >= sample_rate), default=max(SAMPLE_RATES))
-
-
-def _chapters(lengths: Sequence[int], sample_rate: int) -> list[Chapter]:
-    marks = [round(1000 * mark / sample_rate) for mark in accumulate(lengths, initial=0)]
-    return [Chapter(start, end) for start, end in pairwise(marks)]
+def _overheard(sound: Iterator[Samples], hear: Callable[[int, Samples], None]) -> Iterator[Samples]:
+    position = 0
+    for block in sound:
+        hear(position, block)
+        yield block
+        position += block.shape[1]

@@ -14,30 +14,33 @@ up to two frames ahead of where a sound breaks off. The last of them also carrie
 the first copied frame of the second recording points back to.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, pairwise
-from pathlib import Path
-from typing import BinaryIO, cast
+from functools import partial
+from itertools import pairwise
+from typing import BinaryIO
 
 import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.codeccontext import AudioCodecContext
 
-from voxlake.audio.mp3_file import (
+from voxlake.audio.id3 import Chapter
+from voxlake.audio.mp3_decoder import Damage, Mp3Decoder
+from voxlake.audio.mp3_frames import (
     DECODER_DELAY,
-    Chapter,
-    Mp3Writer,
+    Frames,
     frame_header,
     main_data_begin,
     silent_frame,
+    together,
     with_reservoir,
 )
-from voxlake.audio.probe import Measured, audio_packets, open_audio
+from voxlake.audio.mp3_reader import Mp3Reader
+from voxlake.audio.mp3_writer import Mp3Writer
+from voxlake.audio.timeline import Placed
+from voxlake.audio.wav_file import Samples
 
-Samples = npt.NDArray[np.float32]
 Times = npt.NDArray[np.int64]
 
 ENCODER_DELAY = 576 + DECODER_DELAY  # LAME's own and the decoder's
@@ -52,20 +55,25 @@ _LOOK_AHEAD = 4
 _TAIL_FRAMES = 24 + _WARM_UP + 12
 # Delay (9 frames at most), the frames of the joint, and what the encoder hears beyond them.
 _HEAD_FRAMES = 24
+# A shorter one would not hold what is coded anew at either end of it.
+_SHORTEST_SILENCE = 12
+_SILENCE_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
-class _Placed:
-    """A recording on the result's time line, in decoded samples.
+class _Strand:
+    """A recording, or the silence between two, on the result's time line, in decoded samples.
 
     Attributes:
-        part: the recording.
-        shift: frames of the result before the recording's first.
+        read: its frames.
+        frames: how many these are.
+        shift: frames of the result before its first.
         start: where its audio starts.
         end: where its audio ends.
     """
 
-    part: Measured
+    read: Callable[[], Iterator[Frames]]
+    frames: int
     shift: int
     start: int
     end: int
@@ -73,10 +81,10 @@ class _Placed:
 
 @dataclass(frozen=True)
 class _Joint:
-    """The frames of the result, from `leave` up to `resume`, that are coded anew between two recordings."""
+    """The frames of the result, from `leave` up to `resume`, that are coded anew between two strands."""
 
-    before: _Placed
-    after: _Placed
+    before: _Strand
+    after: _Strand
     leave: int
     resume: int
 
@@ -102,81 +110,103 @@ def speech_bit_rate(sample_rate: int, channels: int) -> int:
     return 64_000 * channels
 
 
-def join(parts: Sequence[Measured], file: BinaryIO, titles: Sequence[str]) -> list[Chapter]:
-    """Write the recordings behind each other into one MP3, in constant memory.
+def join(placed: Sequence[Placed], file: BinaryIO, titles: Sequence[str]) -> list[Chapter]:
+    """Write recordings in their places into one MP3, in constant memory.
 
     Args:
-        parts: MP3 files of one sample rate and channel count; at least a second each if there are several.
+        placed: MP3 files of one sample rate and channel count, in their order, none over another; at least a second
+            each if there are several.
         file: an empty file, open for writing.
-        titles: of the chapters, one a part.
+        titles: of the chapters, one a recording.
 
     Returns:
         Where each recording starts and ends in the decoded result.
     """
-    rate, channels = parts[0].properties.sample_rate, parts[0].properties.channels
+    rate, channels = placed[0].part.properties.sample_rate, placed[0].part.properties.channels
     silence = silent_frame(rate, channels)
     frame_samples = frame_header(silence).samples
     # The LAME tag cannot tell decoders to cut off less than their own delay.
-    lead = 1 if parts[0].start_skip < DECODER_DELAY else 0
-    placed = _place(parts, frame_samples, lead)
-    joints = [_joint(before, after, frame_samples) for before, after in pairwise(placed)]
+    lead = 1 if placed[0].part.start_skip < DECODER_DELAY else 0
+    recordings = [_strand(one, placed[0].part.start_skip, frame_samples, lead) for one in placed]
+    strands = list(_with_silences(recordings, silence))
+    joints = [_joint(before, after, frame_samples) for before, after in pairwise(strands)]
     writer = Mp3Writer(file, rate, channels, titles)
     if lead:
         # FFmpeg takes up a stream only where two frames agree in the fourth byte: mode, copyright, emphasis.
-        writer.write(silence[:3] + next(_frames(parts[0].path))[3:4] + silence[4:])
-    for frame in chain.from_iterable(_stretches(placed, joints, frame_samples)):
-        writer.write(frame)
-    origin = placed[0].start
-    ends = [min(before.end, after.start) for before, after in pairwise(placed)] + [placed[-1].end]
+        fourth = _first_frames(strands[0], 1)[0][3:4]
+        writer.write(Frames(silence[:3] + fourth + silence[4:], [0]))
+    for frames in _stretches(strands, joints):
+        writer.write(frames)
+    origin = recordings[0].start
+    ends = [min(before.end, after.start) for before, after in pairwise(recordings)] + [recordings[-1].end]
     chapters = [
-        Chapter(round(1000 * (part.start - origin) / rate), round(1000 * (end - origin) / rate))
-        for part, end in zip(placed, ends, strict=True)
+        Chapter(round(1000 * (one.start - origin) / rate), round(1000 * (end - origin) / rate))
+        for one, end in zip(recordings, ends, strict=True)
     ]
-    writer.finish(chapters, start_skip=origin, end_skip=parts[-1].end_skip)
+    writer.finish(chapters, start_skip=origin, end_skip=placed[-1].part.end_skip)
     return chapters
 
 
-def _place(parts: Sequence[Measured], frame_samples: int, lead: int) -> list[_Placed]:
-    placed = []
-    ideal = lead * frame_samples + parts[0].start_skip
-    for part in parts:
-        shift = round((ideal - part.start_skip) / frame_samples)
-        start = shift * frame_samples + part.start_skip
-        placed.append(_Placed(part, shift, start, start + part.audible))
-        ideal += part.audible
-    return placed
+def _strand(placed: Placed, origin: int, frame_samples: int, lead: int) -> _Strand:
+    part = placed.part
+    shift = lead + round((origin + placed.start - part.start_skip) / frame_samples)
+    start = shift * frame_samples + part.start_skip
+    return _Strand(
+        lambda: Mp3Reader(part.path).frames(), part.samples // frame_samples, shift, start, start + part.audible
+    )
 
 
-def _joint(before: _Placed, after: _Placed, frame_samples: int) -> _Joint:
-    # Frames that both recordings and the bridge agree about: see the top of this module.
+def _with_silences(recordings: Sequence[_Strand], silence: bytes) -> Iterator[_Strand]:
+    """The recordings, and between those that are far apart a strand of silence, of whole frames."""
+    frame_samples = frame_header(silence).samples
+    yield recordings[0]
+    for before, after in pairwise(recordings):
+        shift, end = -(-before.end // frame_samples), after.start // frame_samples
+        if end - shift >= _SHORTEST_SILENCE:
+            read = partial(_silence, silence, end - shift)
+            yield _Strand(read, end - shift, shift, shift * frame_samples, end * frame_samples)
+        yield after
+
+
+def _silence(frame: bytes, count: int) -> Iterator[Frames]:
+    for first in range(0, count, _SILENCE_AT_A_TIME):
+        frames = min(_SILENCE_AT_A_TIME, count - first)
+        yield Frames(frame * frames, range(0, frames * len(frame), len(frame)))
+
+
+def _joint(before: _Strand, after: _Strand, frame_samples: int) -> _Joint:
+    # Frames that both strands and the bridge agree about: see the top of this module.
     leave = min(before.end, after.start) // frame_samples - 2
     resume = -(-max(before.end, after.start) // frame_samples) + 1
     return _Joint(before, after, leave, resume)
 
 
-def _stretches(placed: Sequence[_Placed], joints: Sequence[_Joint], frame_samples: int) -> Iterator[Iterable[bytes]]:
+def _stretches(strands: Sequence[_Strand], joints: Sequence[_Joint]) -> Iterator[Frames]:
     """The frames of the result in order: copied, bridge, copied, bridge, …, copied."""
-    tail: deque[bytes] = deque()
-    for number, part in enumerate(placed):
-        frames = _frames(part.part.path)
-        first, last = 0, part.part.samples // frame_samples
+    tail: list[bytes] = []
+    for number, strand in enumerate(strands):
+        first, last = 0, strand.frames
         if number:
             joint = joints[number - 1]
-            head = list(islice(frames, _HEAD_FRAMES))
-            yield _bridge(joint, list(tail), head)
-            first = joint.resume - part.shift
-            frames = chain(head, frames)
+            yield together(_bridge(joint, tail, _first_frames(strand, _HEAD_FRAMES)))
+            first = joint.resume - strand.shift
         if number < len(joints):
-            last = joints[number].leave - part.shift
-        tail = deque(maxlen=_TAIL_FRAMES)
-        yield _copied(frames, first, last, tail)
+            last = joints[number].leave - strand.shift
+        tail, passed = [], 0
+        for frames in strand.read():
+            yield frames.cut(first - passed, last - passed)
+            passed += len(frames.starts)
+            count = len(frames.starts)
+            tail = [*tail, *frames.cut(count - _TAIL_FRAMES, count).split()][-_TAIL_FRAMES:]
 
 
-def _copied(frames: Iterable[bytes], first: int, last: int, tail: deque[bytes]) -> Iterator[bytes]:
-    for number, frame in enumerate(frames):
-        tail.append(frame)
-        if first <= number < last:
-            yield frame
+def _first_frames(strand: _Strand, count: int) -> list[bytes]:
+    head: list[bytes] = []
+    for frames in strand.read():
+        head += frames.cut(0, count - len(head)).split()
+        if len(head) == count:
+            break
+    return head
 
 
 def _bridge(joint: _Joint, tail: Sequence[bytes], head: Sequence[bytes]) -> list[bytes]:
@@ -184,8 +214,8 @@ def _bridge(joint: _Joint, tail: Sequence[bytes], head: Sequence[bytes]) -> list
 
     Args:
         joint: which frames.
-        tail: the last frames of the recording before.
-        head: the first frames of the recording after.
+        tail: the last frames of the strand before.
+        head: the first frames of the strand after.
     """
     before, after = joint.before, joint.after
     header = frame_header(head[0])
@@ -194,7 +224,7 @@ def _bridge(joint: _Joint, tail: Sequence[bytes], head: Sequence[bytes]) -> list
     times = np.arange(
         first_heard * header.samples + ENCODER_DELAY, (joint.resume + _LOOK_AHEAD) * header.samples + ENCODER_DELAY
     )
-    tail_start = before.shift * header.samples + before.part.samples - len(tail) * header.samples
+    tail_start = (before.shift + before.frames - len(tail)) * header.samples
     head_start = after.shift * header.samples
     into, out_of = _gains(times, before.end, after.start)
     sound = out_of * _heard(_decode(tail), tail_start, times) + into * _heard(_decode(head), head_start, times)
@@ -222,17 +252,7 @@ def _heard(sound: Samples, start: int, times: Times) -> Samples:
 
 def _decode(frames: Sequence[bytes]) -> Samples:
     """Decode frames, each to its full length; silence for one that cannot be decoded."""
-    # The stubs know FFmpeg's codecs by name, but not this decoder, the one that puts out float samples.
-    decoder = cast("AudioCodecContext", av.CodecContext.create("mp3float", "r"))
-    header = frame_header(frames[0])
-    silence = np.zeros((header.channels, header.samples), np.float32)
-    decoded = []
-    for frame in frames:
-        try:
-            decoded += [sound.to_ndarray() for sound in decoder.decode(av.Packet(frame))]
-        except av.InvalidDataError:
-            decoded.append(silence)
-    return np.concatenate(decoded, axis=1)
+    return np.concatenate(list(Mp3Decoder(frame_header(frames[0]), Damage()).decode(together(frames))), axis=1)
 
 
 def _encode(sound: Samples, sample_rate: int) -> list[bytes]:
@@ -254,9 +274,3 @@ def _reservoir(frames: Sequence[bytes], number: int) -> bytes:
     held = b"".join(frame[frame_header(frame).main_data :] for frame in frames[:number])
     # A recording cut out of a longer stream points back to bytes that it does not hold.
     return held[max(0, len(held) - wanted) :].rjust(wanted, b"\0")
-
-
-def _frames(path: Path) -> Iterator[bytes]:
-    with open_audio(path) as (container, stream):
-        for packet in audio_packets(container, stream):
-            yield bytes(packet)

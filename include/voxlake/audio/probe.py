@@ -1,19 +1,21 @@
-"""What an audio file holds: its properties, read from its packets without decoding them."""
+"""What an audio file holds: its properties to the sample, and what is wrong with it."""
 
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from voxlake.audio.mp3_file import parse_header
+from voxlake.audio.mp3_reader import Mp3Reader
+from voxlake.audio.wav_file import WavFile, read_wav
 
-_CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav"}
+# A frame of 320 kbit/s at 32 kHz, with its padding.
+_LONGEST_INFO_FRAME = 1441
 _REMEDY = "download the recording again, and look at the answer's status and Content-Type if it stays so"
 
 
@@ -26,7 +28,7 @@ class AudioProperties:
     """What a player finds in an audio file.
 
     Attributes:
-        content_type: ``audio/mpeg`` or ``audio/wav``.
+        content_type: ``audio/mpeg`` or ``audio/wav``; of a merged file ``audio/flac`` or ``audio/ogg`` too.
         codec: FFmpeg's name of the codec: ``mp3``, ``pcm_s16le``, ``pcm_mulaw``, …
         sample_rate: Hz.
         channels: how many.
@@ -43,6 +45,20 @@ class AudioProperties:
 
 
 @dataclass(frozen=True)
+class Defect:
+    """What is wrong with audio that plays all the same.
+
+    Attributes:
+        kind: ``truncated`` if it ends before the end that the file states, or within a frame; ``damaged`` if bytes in
+            it are no audio, or cannot be decoded.
+        detail: the same with figures, in words.
+    """
+
+    kind: Literal["truncated", "damaged"]
+    detail: str
+
+
+@dataclass(frozen=True)
 class Measured:
     """A file's properties, to the sample.
 
@@ -52,6 +68,8 @@ class Measured:
         samples: decoded samples per channel, before anything is cut off.
         start_skip: how many of them a player cuts off at the start (encoder and decoder delay).
         end_skip: how many of them it cuts off at the end (padding).
+        defect: what is wrong with it, as far as it shows without decoding.
+        wav: the file's header, if it is a WAV whose samples can be copied.
     """
 
     path: Path
@@ -59,6 +77,8 @@ class Measured:
     samples: int
     start_skip: int
     end_skip: int
+    defect: Defect | None = None
+    wav: WavFile | None = None
 
     @property
     def audible(self) -> int:
@@ -77,59 +97,122 @@ def probe(path: Path) -> AudioProperties:
 
 
 def measure(path: Path) -> Measured:
-    """Read the properties of a file to the sample. Raises what `probe` raises."""
-    with open_audio(path) as (container, stream):
-        duration = start_skip = end_skip = size = 0
-        for packet in audio_packets(container, stream):
-            start, end = _skips(packet)
-            start_skip += start
-            # A stale Info frame, of a file that grew since, states an end in the middle: that is none.
-            end_skip = end_skip + end if end else 0
-            duration += packet.duration or 0
-            size += packet.size
-        content_type, codec = _CONTENT_TYPES[container.format.name], _codec(stream)
-        sample_rate, channels = stream.sample_rate, stream.channels
-        samples = round(duration * (stream.time_base or 0) * sample_rate)
-    audible = samples - start_skip - end_skip
-    # Frames come one behind the other: where most bytes are not part of one, a few of them look like frames by chance.
-    if audible <= 0 or (content_type == "audio/mpeg" and 2 * size < path.stat().st_size - _id3_bytes(path)):
+    """Read the properties of a file to the sample, without decoding it. Raises what `probe` raises."""
+    with path.open("rb") as file:
+        riff = file.read(4) in (b"RIFF", b"RF64")
+    if not riff:
+        return _measure_mp3(path)
+    wav = read_wav(path)
+    return _measure_wav(wav) if wav is not None else _measure_other(path)
+
+
+def _measure_mp3(path: Path) -> Measured:
+    reader = Mp3Reader(path)
+    count = size = 0
+    for frames in reader.frames():
+        count += len(frames.starts)
+        size += len(frames.data)
+    header, stated = reader.header, reader.stated
+    # Frames come one behind the other: where most bytes are part of none, a few of them look like frames by chance.
+    if header is None or not count or size < reader.strays:
         raise not_audio(path)
+    # A stale Info frame, of a file that grew since, or lost its end, states an end that is none.
+    end_skip = stated.end_skip if stated.frames in (None, count) else 0
+    samples = count * header.samples
+    audible = samples - stated.start_skip - end_skip
+    if audible <= 0:
+        raise not_audio(path)
+    rate = header.sample_rate
     return Measured(
         path=path,
         properties=AudioProperties(
-            content_type=content_type,
-            codec=codec,
-            sample_rate=sample_rate,
-            channels=channels,
-            duration_ms=round(1000 * audible / sample_rate),
-            bit_rate=round(8 * size * sample_rate / samples),
+            "audio/mpeg", "mp3", rate, header.channels, _ms(audible, rate), round(8 * size * rate / samples)
         ),
         samples=samples,
-        start_skip=start_skip,
+        start_skip=stated.start_skip,
         end_skip=end_skip,
+        defect=_defect_of_mp3(reader, count, size),
     )
 
 
+def _defect_of_mp3(reader: Mp3Reader, count: int, size: int) -> Defect | None:
+    header, stated = reader.header, reader.stated
+    if header is None:
+        return None
+    seconds = header.samples / header.sample_rate
+    # Some encoders count the Info frame too.
+    tolerance = 0 if stated.exact else 1
+    if stated.frames is not None and count < stated.frames - tolerance:
+        return Defect(
+            "truncated", f"plays {count * seconds:.1f} s of the {stated.frames * seconds:.1f} s that its header states"
+        )
+    if stated.frames is None and stated.size is not None and size < stated.size - _LONGEST_INFO_FRAME:
+        return Defect("truncated", f"has {size:,} bytes of audio of the {stated.size:,} that its header states")
+    if reader.broken_off:
+        return Defect("truncated", f"breaks off within a frame after {count * seconds:.1f} s")
+    if reader.strays:
+        return Defect("damaged", f"{reader.strays:,} bytes between its frames are no audio")
+    return None
+
+
+def _measure_wav(wav: WavFile) -> Measured:
+    if not wav.samples:
+        raise not_audio(wav.path)
+    defect = None
+    if wav.stated is not None and wav.size + wav.sample_bytes <= wav.stated:
+        plays, states = (size / wav.sample_bytes / wav.sample_rate for size in (wav.size, wav.stated))
+        defect = Defect("truncated", f"plays {plays:.1f} s of the {states:.1f} s that its header states")
+    properties = AudioProperties(
+        "audio/wav",
+        wav.codec,
+        wav.sample_rate,
+        wav.channels,
+        _ms(wav.samples, wav.sample_rate),
+        8 * wav.sample_bytes * wav.sample_rate,
+    )
+    return Measured(wav.path, properties, wav.samples, start_skip=0, end_skip=0, defect=defect, wav=wav)
+
+
+def _measure_other(path: Path) -> Measured:
+    """A WAV of another codec than PCM and G.711, such as ADPCM."""
+    properties, samples = _demuxed(path, "wav", "audio/wav")
+    return Measured(path, properties, samples, start_skip=0, end_skip=0)
+
+
+def measure_encoded(path: Path, content_type: str) -> AudioProperties:
+    """The properties of a FLAC or Ogg Opus file that was made by us."""
+    return _demuxed(path, content_type.removeprefix("audio/"), content_type)[0]
+
+
+def _demuxed(path: Path, container_format: str, content_type: str) -> tuple[AudioProperties, int]:
+    with open_audio(path, container_format) as (container, stream):
+        duration = size = 0
+        for packet in audio_packets(container, stream):
+            duration += packet.duration or 0
+            size += packet.size
+        codec, rate, channels = stream.codec_context.codec.canonical_name, stream.sample_rate, stream.channels
+        samples = round(duration * (stream.time_base or 0) * rate)
+    if not samples:
+        raise not_audio(path)
+    bit_rate = round(8 * size * rate / samples)
+    return AudioProperties(content_type, codec, rate, channels, _ms(samples, rate), bit_rate), samples
+
+
 @contextmanager
-def open_audio(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """Open an MP3 or WAV file for reading.
+def open_audio(path: Path, container_format: str) -> Iterator[tuple[InputContainer, AudioStream]]:
+    """Open a file by FFmpeg for reading.
 
     Raises:
-        NotAudioError: it is neither, or FFmpeg cannot read on within the block.
+        NotAudioError: it is not of the format, or FFmpeg cannot read on within the block.
         OSError: the file cannot be opened or read.
     """
-    with path.open("rb"):
-        pass  # a missing or forbidden file is the caller's error, not the audio's
     try:
         # Other formats (playlists, concat scripts) would make FFmpeg open files and addresses that the bytes name.
-        options = {"format_whitelist": "mp3,wav", "protocol_whitelist": "file"}
+        options = {"format_whitelist": container_format, "protocol_whitelist": "file"}
         with av.open(f"file:{path}", "r", options=options, metadata_errors="replace") as container:
             if not container.streams.audio or not container.streams.audio[0].sample_rate:
                 raise not_audio(path)
-            stream = container.streams.audio[0]
-            if container.format.name == "mp3" and _codec(stream) != "mp3":
-                raise not_audio(path)  # MPEG Layer I or II
-            yield container, stream
+            yield container, container.streams.audio[0]
     except OSError:
         raise
     except av.FFmpegError as error:
@@ -137,10 +220,9 @@ def open_audio(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
 
 
 def audio_packets(container: InputContainer, stream: AudioStream) -> "Iterator[Packet[AudioStream]]":
-    """The packets that hold audio: of an MP3, whole frames of the stream's own parameters and nothing else."""
-    mp3 = container.format.name == "mp3"
+    """The packets that hold audio."""
     for packet in container.demux(stream):
-        if packet.size and (not mp3 or _is_frame_of(stream, bytes(packet))):
+        if packet.size:
             yield packet
 
 
@@ -151,34 +233,8 @@ def not_audio(path: Path) -> NotAudioError:
     return NotAudioError(f"{path}: not MP3 or WAV audio but {_looks_like(head)}; {_REMEDY}")
 
 
-def _is_frame_of(stream: AudioStream, frame: bytes) -> bool:
-    header = parse_header(frame[:4])
-    return header is not None and (header.sample_rate, header.channels, header.length) == (
-        stream.sample_rate,
-        stream.channels,
-        len(frame),
-    )
-
-
-def _skips(packet: "Packet[AudioStream]") -> tuple[int, int]:
-    if not packet.has_sidedata("skip_samples"):
-        return 0, 0
-    # https://ffmpeg.org/doxygen/trunk/group__lavc__packet__side__data.html: two little-endian 32-bit counts come first.
-    start, end = struct.unpack_from("<II", bytes(packet.get_sidedata("skip_samples")))
-    return start, end
-
-
-def _codec(stream: AudioStream) -> str:
-    # FFmpeg decodes MP3 with "mp3float" by default and calls the codec itself "mp3".
-    return stream.codec_context.codec.canonical_name.removesuffix("float")
-
-
-def _id3_bytes(path: Path) -> int:
-    with path.open("rb") as file:
-        head = file.read(10)
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+def _ms(samples: int, sample_rate: int) -> int:
+    return round(1000 * samples / sample_rate)
 
 
 def _looks_like(head: bytes) -> str:

@@ -11,6 +11,8 @@ LEASES, OUTCOMES = "leases", "outcomes"
 FOLDERS = ("audio", LEASES, OUTCOMES, "raw", "tables")
 
 AUDIO_SUFFIXES = {"audio/mpeg": ".mp3", "audio/wav": ".wav"}
+# Of merged files, which may be encoded anew.
+SESSION_SUFFIXES = AUDIO_SUFFIXES | {"audio/flac": ".flac", "audio/ogg": ".opus"}
 
 # What RingCentral's ids are made of (call ids, recording ids, telephonySessionIds `s-…`); no dot and no slash.
 # Neither is it a name that Windows keeps for a device:
@@ -77,10 +79,16 @@ def damaged_recording(recording_id: str, day: date, content_type: str) -> str:
 
 def session_audio(telephony_session_id: str, day: date, content_type: str) -> str:
     """The merged audio of a session, by the UTC day of its earliest recording."""
-    return (
-        f"audio/sessions/provider=ringcentral/date={day.isoformat()}/"
-        f"{_safe(telephony_session_id)}{AUDIO_SUFFIXES[content_type]}"
-    )
+    return _session_file(telephony_session_id, day, SESSION_SUFFIXES[content_type])
+
+
+def session_peaks(telephony_session_id: str, day: date) -> str:
+    """The waveform of the merged audio of a session, beside it (JSON)."""
+    return _session_file(telephony_session_id, day, ".peaks.json")
+
+
+def _session_file(telephony_session_id: str, day: date, suffix: str) -> str:
+    return f"audio/sessions/provider=ringcentral/date={day.isoformat()}/{_safe(telephony_session_id)}{suffix}"
 
 
 def recording_lease(recording_id: str) -> str:

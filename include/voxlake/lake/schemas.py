@@ -208,7 +208,7 @@ LEGS = Table(
 _PROVIDER = Column("provider", STRING, "`ringcentral`.")
 _AUDIO = (
     Column("audio_path", STRING, "The audio file, relative to the lake root."),
-    Column("content_type", STRING, "`audio/mpeg` or `audio/wav`."),
+    Column("content_type", STRING, "`audio/mpeg` or `audio/wav`; of a merged file `audio/flac` or `audio/ogg` too."),
     Column("size_bytes", INTEGER, "Size of the audio file."),
     Column("sha256", STRING, "SHA-256 of the audio file, hexadecimal."),
     Column("duration_ms", INTEGER, "Length of the audio as it decodes, in milliseconds."),
@@ -228,6 +228,13 @@ _OUTCOME = (
     Column("codec", STRING, "Codec as FFmpeg names it, e.g. `mp3`, `pcm_s16le`."),
     Column("sample_rate", INTEGER, "Samples a second."),
     Column("channels", INTEGER, "1 for mono, 2 for stereo."),
+    Column(
+        "defect",
+        STRING,
+        "What is wrong with audio that plays all the same: `truncated` (it ends before the end that it states itself) or "
+        "`damaged` (bytes in it are no audio, or cannot be decoded); null if nothing is.",
+    ),
+    Column("defect_detail", STRING, "The defect with its figures, in words."),
     Column("downloaded_at", TIME, "When the audio was stored."),
 )
 
@@ -248,6 +255,12 @@ RECORDINGS = Table(
         Column("leg_index", SMALL, "The earliest leg that carries it; null if only the record itself does."),
         Column("type", STRING, "`Automatic` or `OnDemand`."),
         Column("start_time", TIME, "When what was recorded started: the leg's start, else the record's."),
+        Column(
+            "claimed_ms",
+            INTEGER,
+            "How long the shortest leg, or the record, lasted that carries it, in milliseconds: what duration_ms, the "
+            "length of the audio, is to be held against.",
+        ),
         Column("uri", STRING, "The recording's metadata at RingCentral."),
         Column("content_uri", STRING, "The recording's audio at RingCentral."),
         *_OUTCOME,
@@ -300,8 +313,23 @@ SESSIONS = Table(
             ),
             "Where each recording starts and ends in the merged file, and who spoke with whom.",
         ),
-        Column("status", STRING, "`complete`, or `partial` if a recording of the session is not in the file."),
+        Column(
+            "status", STRING, "`complete`, or `partial` if something of its recordings is not in the file: see missing."
+        ),
+        Column(
+            "missing",
+            pa.list_(pa.struct([("recording_id", STRING), ("reason", STRING), ("detail", STRING)])),
+            "What the file lacks, and why; empty if it is complete. Of a recording that is not in it the reason is its "
+            "status, its unavailable_reason, or `unplayable`; of one that is in it as far as it plays, `truncated`, "
+            "`damaged`, or `short` (an automatic recording that is shorter than its leg by more than "
+            "`VOXLAKE_RECORDING_TOLERANCE`).",
+        ),
         *_AUDIO,
+        Column(
+            "peaks_path",
+            STRING,
+            "The waveform beside the file, relative to the lake root: `duration` and `peaks` as wavesurfer.js takes them.",
+        ),
         Column("merged_at", TIME, "When the file was made."),
     ),
     key=("provider", "account_id", "telephony_session_id"),
@@ -391,7 +419,7 @@ RECONCILIATION = Table(
         Column("first_deletion_at", TIME, "When the provider deletes the first that is pending or failed."),
         Column("sessions_recorded", INTEGER, "Sessions with a recording that begin on the day."),
         Column("sessions_complete", INTEGER, "Of these, merged with all their recordings."),
-        Column("sessions_partial", INTEGER, "Of these, merged without some that the lake does not hold."),
+        Column("sessions_partial", INTEGER, "Of these, merged, but something is missing: see sessions.missing."),
         Column("sessions_unmerged", INTEGER, "Of these, recordings are held that no merged file has."),
         Column("recordings_bytes", INTEGER, "Size of the day's recordings in the lake."),
         Column("sessions_bytes", INTEGER, "Size of the day's merged files."),

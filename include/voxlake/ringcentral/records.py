@@ -217,7 +217,8 @@ def _recordings(calls: Columns, legs: Columns, call_of_leg: Numbers) -> pa.Table
     order = order[np.asarray(carriers["recording_id"].is_valid())[order]]
     recording_ids = carriers["recording_id"].dictionary_encode()
     claims = call_of * len(recording_ids.dictionary) + np.asarray(recording_ids.indices.fill_null(-1))
-    _, firsts = np.unique(claims[order], return_index=True)
+    _, firsts, claim_of = np.unique(claims[order], return_index=True, return_inverse=True)
+    shortest = _shortest(carriers["duration_ms"], order, claim_of)[np.argsort(firsts)]
     chosen = order[np.sort(firsts)]
 
     rows = _take(calls, call_of[chosen], ("account_id", "call_id", "session_id", "extracted_at"))
@@ -227,12 +228,22 @@ def _recordings(calls: Columns, legs: Columns, call_of_leg: Numbers) -> pa.Table
         rows["telephony_session_id"], session_of_call, rows["session_id"], rows["recording_id"]
     )
     rows |= {name: rows.pop(f"{RECORDING}{name}") for name in ("type", "uri", "content_uri")}
+    # Of all that carry it: the record's master leg has the ringing, and the wait in a queue, too.
+    rows["claimed_ms"] = pa.array(shortest, pa.int64(), mask=shortest == _UNKNOWN)
+    del rows["duration_ms"]
     rows |= {
         "provider": pa.repeat(PROVIDER, len(chosen)),
         "status": pa.repeat("pending", len(chosen)),
         "attempts": pa.repeat(pa.scalar(0, pa.int64()), len(chosen)),
     }
     return pa.table(rows)
+
+
+def _shortest(durations: pa.Array, order: Numbers, claim_of: Numbers) -> Numbers:
+    """The shortest of the durations that make each claim, in the order of the claims."""
+    shortest = np.full(claim_of.max(initial=-1) + 1, _UNKNOWN)
+    np.minimum.at(shortest, claim_of, np.asarray(durations.fill_null(_UNKNOWN))[order])
+    return shortest
 
 
 def _take(columns: Columns, rows: Numbers, names: Sequence[str]) -> Columns:
@@ -257,8 +268,11 @@ def _table(columns: Columns) -> pa.Table:
     )
 
 
+_UNKNOWN = np.iinfo(np.int64).max
+
 _CARRIER = (
     "recording_id",
+    "duration_ms",
     "telephony_session_id",
     "leg_index",
     "start_time",

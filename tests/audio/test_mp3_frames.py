@@ -1,12 +1,8 @@
-from io import BytesIO
-
 import pytest
 
-from voxlake.audio.mp3_file import (
+from voxlake.audio.mp3_frames import (
     SAMPLE_RATES,
-    Chapter,
     FrameHeader,
-    Mp3Writer,
     frame_header,
     main_data_begin,
     main_data_bytes,
@@ -69,17 +65,3 @@ def test_a_reservoir_follows_the_frames_own_main_data() -> None:
     assert wide[3:18] == frame[3:18]
     assert wide.endswith(b"\0" + b"r" * 255)
     assert len(wide) == frame_header(wide).length
-
-
-def test_the_seek_table_holds_however_many_frames_there_are() -> None:
-    file = BytesIO()
-    writer = Mp3Writer(file, 16_000, 1, ["a"])
-    frame = silent_frame(16_000, 1, 100)
-    for _ in range(5_000):
-        writer.write(frame)
-    writer.finish([Chapter(0, 1)], start_skip=1105, end_skip=0)
-    content = file.getvalue()
-    marker = content.index(b"Info")
-    toc = content[marker + 16 : marker + 116]
-    assert int.from_bytes(content[marker + 8 : marker + 12], "big") == 5_000
-    assert [round(place - 2.56 * percent) for percent, place in enumerate(toc)] == pytest.approx([0] * 100, abs=1)

@@ -1,22 +1,15 @@
-"""MP3 as a file: frame headers, side information, and a writer that puts the frames of a recording into a whole file.
+"""The frames of an MP3: headers, side information, silence, and frames that carry the bit reservoir of the next one.
 
-An MP3 stream is a row of frames, each of which decodes to the same number of samples. Three things make a file of it:
-an ID3v2 tag with the chapters, an Info frame that states the length, a table for seeking and how many samples decoders
-cut off at either end, and then the frames. A frame's *main data*, the coded audio, may begin up to 511 bytes before the
-frame, in the space that earlier frames left over (the bit reservoir); its *side information* says how far back.
-
-The layouts are those of ISO/IEC 11172-3 and 13818-3 (frames), of the LAME tag (http://gabriel.mp3-tech.org/mp3infotag.html)
-and of ID3v2.4 with its chapter addendum (https://id3.org/id3v2-chapters-1.0).
+An MP3 stream is a row of frames, each of which decodes to the same number of samples. A frame's *main data*, the coded
+audio, may begin up to 511 bytes before the frame, in the space that earlier frames left over (the bit reservoir); its
+*side information* says how far back. The layouts are those of ISO/IEC 11172-3 and 13818-3.
 """
 
-import os
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import BinaryIO
-
-import av
+from itertools import accumulate
+from typing import NamedTuple
 
 # Samples between the first sample a decoder puts out and the first one an encoder of zero delay put in. The LAME tag
 # counts delay and padding without it, decoders add it.
@@ -31,16 +24,47 @@ _RATES = {
 }
 _MPEG_1_KILOBITS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MPEG_2_KILOBITS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-_INFO_BYTES = 156  # the Info header (120 bytes) and the LAME tag (36)
-_TOC_MARKS = 400
+# In bits per second, by sample rate. MPEG-2.5 has no more than 64 kbit/s with LAME.
+BIT_RATES = {
+    rate: tuple(
+        1000 * kilobits
+        for kilobits in (_MPEG_1_KILOBITS if rate >= 32_000 else _MPEG_2_KILOBITS)[1:]
+        if rate >= 16_000 or kilobits <= 64
+    )
+    for rate in SAMPLE_RATES
+}
 
 
-@dataclass(frozen=True)
-class Chapter:
-    """Where one recording starts and ends in the decoded result, in milliseconds."""
+class Frames(NamedTuple):
+    """Whole frames, one behind the other.
 
-    start_ms: int
-    end_ms: int
+    Attributes:
+        data: their bytes.
+        starts: where in the data each begins.
+    """
+
+    data: bytes
+    starts: Sequence[int]
+
+    def cut(self, first: int, last: int) -> "Frames":
+        """The frames from number `first` up to number `last`."""
+        first, last = max(0, first), min(len(self.starts), last)
+        if first >= last:
+            return Frames(b"", ())
+        start = self.starts[first]
+        end = self.starts[last] if last < len(self.starts) else len(self.data)
+        return Frames(self.data[start:end], [place - start for place in self.starts[first:last]])
+
+    def split(self) -> list[bytes]:
+        """Each frame by itself."""
+        ends = [*self.starts[1:], len(self.data)]
+        return [self.data[start:end] for start, end in zip(self.starts, ends, strict=True)]
+
+
+def together(frames: Sequence[bytes]) -> Frames:
+    """Frames that stood by themselves."""
+    lengths = accumulate((len(frame) for frame in frames[:-1]), initial=0)
+    return Frames(b"".join(frames), list(lengths) if frames else [])
 
 
 @dataclass(frozen=True)
@@ -157,97 +181,3 @@ def with_reservoir(frame: bytes, reservoir: bytes) -> bytes:
     wide = silent_frame(header.sample_rate, header.channels, room)
     # The fourth byte says how this frame's two channels are coded together.
     return (wide[:3] + frame[3:4] + own).ljust(len(wide) - len(reservoir), b"\0") + reservoir
-
-
-class Mp3Writer:
-    """Writes frames into a file and completes it: chapters, length, seek table, and what decoders cut off.
-
-    Args:
-        file: an empty binary file, open for writing and seekable.
-        sample_rate: of the frames, Hz.
-        channels: of the frames.
-        titles: one a chapter.
-    """
-
-    def __init__(self, file: BinaryIO, sample_rate: int, channels: int, titles: Sequence[str]) -> None:
-        self._file = file
-        self._titles = titles
-        self._info = silent_frame(sample_rate, channels, _INFO_BYTES)
-        self._tag_bytes = len(_id3_tag(titles, [Chapter(0, 0)] * len(titles)))
-        self._bit_rates: set[int] = set()
-        self._size = len(self._info)
-        # The offset of every stride-th frame; the stride doubles, so that memory does not grow with the recording.
-        self._marks: list[int] = []
-        self._stride = 1
-        self.frames = 0
-        file.write(bytes(self._tag_bytes + len(self._info)))
-
-    def write(self, frame: bytes) -> None:
-        """Append one whole frame."""
-        if self.frames % self._stride == 0:
-            if len(self._marks) == _TOC_MARKS:
-                self._marks = self._marks[::2]
-                self._stride *= 2
-            if self.frames % self._stride == 0:
-                self._marks.append(self._size)
-        self._bit_rates.add(frame_header(frame).bit_rate)
-        self._file.write(frame)
-        self._size += len(frame)
-        self.frames += 1
-
-    def finish(self, chapters: Sequence[Chapter], start_skip: int, end_skip: int) -> None:
-        """Fill in the ID3 tag and the Info frame; the file is whole afterwards.
-
-        Args:
-            chapters: one a title.
-            start_skip: decoded samples that are not audio at the start, 529 to 4624.
-            end_skip: the same at the end, up to 3566.
-        """
-        self._file.seek(0)
-        self._file.write(_id3_tag(self._titles, chapters))
-        self._file.write(self._info_frame(start_skip - DECODER_DELAY, end_skip + DECODER_DELAY))
-        self._file.seek(0, os.SEEK_END)
-
-    def _info_frame(self, delay: int, padding: int) -> bytes:
-        places = [min(len(self._marks) - 1, self.frames * percent // 100 // self._stride) for percent in range(100)]
-        toc = bytes(min(255, 256 * self._marks[place] // self._size) for place in places)
-        kind = b"Info" if len(self._bit_rates) == 1 else b"Xing"
-        main_data = frame_header(self._info).main_data
-        # Flags 15: frames, bytes, seek table and quality are all there, so the LAME tag stands where readers expect it.
-        body = self._info[:main_data] + kind + struct.pack(">III", 15, self.frames, self._size) + toc + bytes(4)
-        lavc_major, lavc_minor, _ = av.library_versions["libavcodec"]
-        # Decoders honour delay and padding only behind a name that they know: "LAME", "Lavf" or "Lavc".
-        body += f"Lavc{lavc_major}.{lavc_minor}".encode()[:9].ljust(9, b"\0") + bytes(12)
-        body += (delay << 12 | padding).to_bytes(3, "big") + bytes(4) + struct.pack(">IH", self._size, 0)
-        body += struct.pack(">H", _crc_16(body))
-        return body.ljust(len(self._info), b"\0")
-
-
-def _crc_16(data: bytes) -> int:
-    crc = 0
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
-    return crc
-
-
-def _id3_tag(titles: Sequence[str], chapters: Sequence[Chapter]) -> bytes:
-    names = [f"chp{number}".encode() + b"\0" for number in range(len(chapters))]
-    frames = b""
-    # The table of contents counts its entries in one byte; readers find chapters without it too.
-    if 0 < len(names) < 256:
-        frames += _id3_frame(b"CTOC", b"toc\0" + bytes([0b11, len(names)]) + b"".join(names))
-    for name, title, chapter in zip(names, titles, chapters, strict=True):
-        times = struct.pack(">IIII", chapter.start_ms, chapter.end_ms, 0xFFFFFFFF, 0xFFFFFFFF)
-        title_frame = _id3_frame(b"TIT2", b"\x03" + title.encode()) if title else b""
-        frames += _id3_frame(b"CHAP", name + times + title_frame)
-    return b"ID3\x04\x00\x00" + _synchsafe(len(frames)) + frames
-
-
-def _id3_frame(name: bytes, body: bytes) -> bytes:
-    return name + _synchsafe(len(body)) + b"\0\0" + body
-
-
-def _synchsafe(size: int) -> bytes:
-    return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
