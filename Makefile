@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where this is set, every start of Python compiles all of Airflow anew, which takes longer than the work itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev demo up test test-distributed lint docs lock bench clean
+.PHONY: help install install-dev demo up test test-browser test-distributed lint docs lock bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -52,7 +52,10 @@ up: install ## Airflow with the connection and the lake of the environment or .e
 	airflow standalone & pid=$$!; trap "kill -TERM -- -$$pid; wait $$pid; exit 0" INT TERM HUP; wait $$pid
 
 test: install-dev ## all tests, with line coverage
-	@python -m pytest -n 2 --cov --cov-report=term --ignore tests/distributed
+	@python -m pytest -n 2 --cov --cov-report=term --ignore tests/distributed --ignore tests/browser
+
+test-browser: install-dev ## whether merged audio plays and seeks in Chromium; needs it and ffprobe (VOXLAKE_CHROMIUM names another)
+	@python -m pytest tests/browser
 
 test-distributed: install-dev ## what many hosts share; needs a Redis server, whose database 11 it empties
 	@VOXLAKE_TEST_REDIS_URL="$${VOXLAKE_TEST_REDIS_URL:-redis://127.0.0.1:6379/11}" \
