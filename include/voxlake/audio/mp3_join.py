@@ -28,7 +28,9 @@ from av.audio.codeccontext import AudioCodecContext
 from voxlake.audio.id3 import Chapter
 from voxlake.audio.mp3_decoder import Damage, Mp3Decoder
 from voxlake.audio.mp3_frames import (
+    BIT_RATES,
     DECODER_DELAY,
+    FrameHeader,
     Frames,
     frame_header,
     main_data_begin,
@@ -89,11 +91,11 @@ class _Joint:
     resume: int
 
 
-def speech_encoder(sample_rate: int, channels: int, options: dict[str, str] | None = None) -> AudioCodecContext:
-    """An open MP3 encoder for float samples, one plane a channel."""
+def _joint_encoder(sample_rate: int, channels: int, bit_rate: int) -> AudioCodecContext:
+    """An open MP3 encoder for float samples, one plane a channel, whose frames share no bits."""
     encoder = av.CodecContext.create("libmp3lame", "w")
     encoder.sample_rate, encoder.layout, encoder.format = sample_rate, ("mono", "stereo")[channels - 1], "fltp"
-    encoder.bit_rate, encoder.options = speech_bit_rate(sample_rate, channels), options or {}
+    encoder.bit_rate, encoder.options = bit_rate, {"reservoir": "0"}
     encoder.open()
     return encoder
 
@@ -229,7 +231,7 @@ def _bridge(joint: _Joint, tail: Sequence[bytes], head: Sequence[bytes]) -> list
     into, out_of = _gains(times, before.end, after.start)
     sound = out_of * _heard(_decode(tail), tail_start, times) + into * _heard(_decode(head), head_start, times)
     sound /= _LAME_GAIN
-    frames = _encode(sound, header.sample_rate)
+    frames = _encode(sound, header.sample_rate, _joint_bit_rate(header, [*tail, *head]))
     used = frames[_WARM_UP : _WARM_UP + joint.resume - joint.leave]
     return [*used[:-1], with_reservoir(used[-1], _reservoir(head, joint.resume - after.shift))]
 
@@ -255,9 +257,16 @@ def _decode(frames: Sequence[bytes]) -> Samples:
     return np.concatenate(list(Mp3Decoder(frame_header(frames[0]), Damage()).decode(together(frames))), axis=1)
 
 
-def _encode(sound: Samples, sample_rate: int) -> list[bytes]:
+def _joint_bit_rate(header: FrameHeader, around: Sequence[bytes]) -> int:
+    """That of the frames around it if it does speech justice: a player that seeks by bytes is put out by no other."""
+    usual = int(np.median([frame_header(frame).bit_rate for frame in around]))
+    speech = speech_bit_rate(header.sample_rate, header.channels)
+    return min(BIT_RATES[header.sample_rate], key=lambda one: abs(one - max(speech // 2, min(speech, usual))))
+
+
+def _encode(sound: Samples, sample_rate: int, bit_rate: int) -> list[bytes]:
     """Encode to frames that keep their main data within themselves."""
-    encoder = speech_encoder(sample_rate, sound.shape[0], {"reservoir": "0"})
+    encoder = _joint_encoder(sample_rate, sound.shape[0], bit_rate)
     packets = []
     for start in range(0, sound.shape[1], encoder.frame_size):
         frame = av.AudioFrame.from_ndarray(

@@ -75,7 +75,7 @@ class Mp3Writer:
         # Players seek in a file of constant bit rate (Info) by its length alone, in others (Xing) by the table. The few
         # frames that are coded anew at joints put them out by less than the table's steps, which are 14 s of an hour.
         by_length = np.abs(frames / self.frames - np.asarray(self._marks) / self._size).max(initial=0)
-        kind = b"Info" if by_length <= 1 / (2 * _TOC_STEPS) else b"Xing"
+        kind = b"Info" if by_length <= 1 / _TOC_STEPS else b"Xing"
         main_data = frame_header(self._info).main_data
         size = min(self._size, 0xFFFFFFFF)
         # Flags 15: frames, bytes, seek table and quality are all there, so the LAME tag stands where readers expect it.

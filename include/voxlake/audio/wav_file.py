@@ -137,19 +137,20 @@ def _described(path: Path, body: bytes, start: int, there: int, stated: int | No
     )
 
 
-def write_header(file: BinaryIO, like: WavFile, size: int, extra: int) -> None:
+def write_header(file: BinaryIO, like: WavFile, size: int, chunk: bytes) -> None:
     """Write all that stands before the samples.
 
     Args:
         file: an empty file.
         like: a file of the same codec, sample rate and channels.
         size: bytes of samples that will follow.
-        extra: bytes of chunks behind them, their headers included.
+        chunk: one more chunk to stand before them, with its header.
     """
     chunks = b"fmt " + struct.pack("<I", len(like.format)) + like.format + b"\0" * (len(like.format) % 2)
     if not like.codec.startswith("pcm_s16") and like.codec != "pcm_u8":
         chunks += b"fact" + struct.pack("<II", 4, min(size // like.sample_bytes, 0xFFFFFFFF))
-    total = 4 + len(chunks) + 8 + size + size % 2 + extra
+    chunks += chunk
+    total = 4 + len(chunks) + 8 + size + size % 2
     if total < _LONGEST_RIFF:
         head = b"RIFF" + struct.pack("<I", total) + b"WAVE" + chunks + b"data" + struct.pack("<I", size)
     else:

@@ -27,9 +27,9 @@ def join_wav(
     like = wavs[0]
     chapters = chapters_of(placed, like.sample_rate)
     tag = id3_tag(titles, chapters)
-    chunk = b"id3 " + struct.pack("<I", len(tag)) + tag + b"\0" * (len(tag) % 2)
     size = placed[-1].end * like.sample_bytes
-    write_header(file, like, size, len(chunk))
+    # Before the samples: a browser would ask for the end of the file first to look for it there.
+    write_header(file, like, size, b"id3 " + struct.pack("<I", len(tag)) + tag + b"\0" * (len(tag) % 2))
     written = 0
     for one, wav in zip(placed, wavs, strict=True):
         for block in like.silence(one.start - written):
@@ -40,7 +40,7 @@ def join_wav(
             sound = wav.to_floats(block)
             hear(written, sound)
             written += sound.shape[1]
-    file.write(b"\0" * (size % 2) + chunk)
+    file.write(b"\0" * (size % 2))
     return chapters
 
 
