@@ -49,10 +49,17 @@ def make_tone(tmp_path_factory: pytest.TempPathFactory) -> MakeTone:
     """Writes a tone into a file whose suffix names the format; further arguments are ffmpeg's for the output."""
 
     def make(
-        suffix: str, *options: str, pitch: float = 440, seconds: float = 2.0, rate: int = 16_000, channels: int = 1
+        suffix: str,
+        *options: str,
+        pitch: float = 440,
+        seconds: float = 2.0,
+        rate: int = 16_000,
+        channels: int = 1,
+        loudness: float = 0.25,
     ) -> Path:
         path = tmp_path_factory.mktemp("tone") / f"{pitch}{suffix}"
-        source = f"sine={pitch}:r={rate}:d={seconds}:samples_per_frame=80,volume=2"
+        # The sine of ffmpeg has an eighth of full scale.
+        source = f"sine={pitch}:r={rate}:d={seconds}:samples_per_frame=80,volume={8 * loudness}"
         command = [FFMPEG, "-v", "error", "-f", "lavfi", "-i", source, "-ac", str(channels), *options, str(path)]
         subprocess.run(command, check=True)
         return path

@@ -21,7 +21,8 @@ from voxlake.audio.wav_file import Samples
 EncodedFormat = Literal["mp3", "flac", "opus"]
 CONTENT_TYPES: dict[EncodedFormat, str] = {"mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/ogg"}
 
-_OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
+# Ogg counts in this whatever went in, and the encoder drops what no one hears of it.
+_OPUS_RATE = 48_000
 # What RFC 6716 calls right for speech of full band is 28 to 40 kbit/s, of wide band 16 to 20.
 _OPUS_BIT_RATE = 24_000
 # All that LAME weighs at its default of 3 takes twice as long, and is not heard in speech.
@@ -62,7 +63,7 @@ def encoding_for(parts: Sequence[AudioProperties], wanted: EncodedFormat, bit_ra
         fine = any(part.codec in _FINER_THAN_16_BITS for part in parts)
         return Encoding("flac", rate, channels, 0, 24 if fine else 16)
     if wanted == "opus":
-        return Encoding("opus", _at_least(rate, _OPUS_RATES), channels, bit_rate or _OPUS_BIT_RATE * channels)
+        return Encoding("opus", _OPUS_RATE, channels, bit_rate or _OPUS_BIT_RATE * channels)
     rate = _at_least(rate, SAMPLE_RATES)
     wish = bit_rate or speech_bit_rate(rate, channels)
     return Encoding("mp3", rate, channels, min(BIT_RATES[rate], key=lambda one: abs(one - wish)))

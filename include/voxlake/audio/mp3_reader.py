@@ -115,7 +115,9 @@ class Mp3Reader:
         self.header = parse_header(data[found : found + 4])
         if self.header is None:
             raise AssertionError("a chain begins with a header")
-        self._leading_strays = abs(offset + found - tags)
+        first = offset + found
+        # Of a tag that claims the audio as its own it is not known where it ends.
+        self._leading_strays = first - tags if first >= tags else max(1, first - 10)
         frame = data[found : found + self.header.length]
         stated = _read_info(frame, self.header)
         if stated is None:
@@ -164,7 +166,7 @@ class Mp3Reader:
         tag = _tag_size(data, position, at_end)
         if tag:
             return min(position + tag, len(data))
-        if at_end and self._length(data[position : position + 4]):
+        if at_end and (len(data) - position < 4 or self._length(data[position : position + 4])):
             # A last frame that was cut; if more frames follow, something within it was lost.
             self.broken_off = True
         found = _find_chain(data, position + 1, at_end=at_end, like=self.header, chain=_CHAIN - 1)
