@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import numpy as np
 import pytest
 
 from sandbox.ringcentral import Sandbox, SandboxConfig, run_sandbox
+from tests.audio.sounds import FFMPEG, Decode, Decoded, Describe, MakeTone
 from tests.s3_server import s3_server
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.s3 import S3Storage
@@ -86,3 +89,49 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "local":
         return LocalStorage(tmp_path / "lake")
     return S3Storage(request.getfixturevalue("s3_client"), request.getfixturevalue("s3_bucket"), "a/prefix")
+
+
+@pytest.fixture(scope="session")
+def make_tone(tmp_path_factory: pytest.TempPathFactory) -> MakeTone:
+    """Writes a tone into a file whose suffix names the format; further arguments are ffmpeg's for the output."""
+
+    def make(
+        suffix: str,
+        *options: str,
+        pitch: float = 440,
+        seconds: float = 2.0,
+        rate: int = 16_000,
+        channels: int = 1,
+        loudness: float = 0.25,
+    ) -> Path:
+        path = tmp_path_factory.mktemp("tone") / f"{pitch}{suffix}"
+        # The sine of ffmpeg has an eighth of full scale.
+        source = f"sine={pitch}:r={rate}:d={seconds}:samples_per_frame=80,volume={8 * loudness}"
+        command = [FFMPEG, "-v", "error", "-f", "lavfi", "-i", source, "-ac", str(channels), *options, str(path)]
+        subprocess.run(command, check=True)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def decode() -> Decode:
+    def run(path: Path, rate: int, channels: int = 1) -> Decoded:
+        command = [FFMPEG, "-v", "error", "-i", str(path), "-f", "f32le", "-"]
+        done = subprocess.run(command, capture_output=True, check=True)
+        sound = np.frombuffer(done.stdout, np.float32).reshape(-1, channels).T
+        return Decoded(sound, rate, done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def describe() -> Describe:
+    """What ffmpeg prints of a file's headers: duration, chapters, titles. It reads no further than the first frames."""
+
+    def run(path: Path) -> str:
+        return subprocess.run(
+            [FFMPEG, "-hide_banner", "-i", str(path)], capture_output=True, check=False
+        ).stderr.decode()
+
+    return run

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.audio.conftest import Decode, Describe, MakeTone
+from tests.audio.sounds import Decode, Describe, MakeTone
 from voxlake.audio.merge import MergePlan, merge, plan_merge
 from voxlake.audio.probe import AudioProperties, Defect, NotAudioError, probe
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audio.conftest import Decode, MakeTone
+from tests.audio.sounds import Decode, MakeTone
 from voxlake.audio.probe import AudioProperties, NotAudioError, probe
 
 

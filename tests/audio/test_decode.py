@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.audio.conftest import Decode, MakeTone
 from tests.audio.formats import FORMATS
+from tests.audio.sounds import Decode, MakeTone
 from voxlake.audio.decode import decoded, judge
 from voxlake.audio.mp3_decoder import Damage
 from voxlake.audio.probe import Defect, measure

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.audio.conftest import Decode, MakeTone
 from tests.audio.formats import FORMATS, Format
+from tests.audio.sounds import Decode, MakeTone
 from voxlake.audio.merge import MergeResult, Target, merge
 
 LOUDNESS = 0.6

@@ -1,10 +1,11 @@
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.audio.conftest import Decode, MakeTone
+from tests.audio.sounds import Decode, MakeTone
 from voxlake.audio.merge import merge
 from voxlake.audio.peaks import PeakMeter
 
@@ -15,7 +16,7 @@ def test_each_column_has_the_highest_and_the_lowest_of_its_samples(samples: int,
     sound = np.random.default_rng(samples).uniform(-1, 1, (channels, samples)).astype(np.float32)
     meter = PeakMeter(channels, 8_000, samples)
     cuts = [0, *sorted(np.random.default_rng(7).integers(0, samples + 1, 9).tolist()), samples]
-    blocks = [(start, sound[:, start:end]) for start, end in zip(cuts, cuts[1:], strict=False)]
+    blocks = [(start, sound[:, start:end]) for start, end in pairwise(cuts)]
     for start, block in reversed(blocks):
         meter.hear(start, block)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.audio.conftest import Decode, MakeTone
+from tests.audio.sounds import Decode, MakeTone
 from voxlake.audio.merge import Target, merge
 
 WAV = {"s16": "pcm_s16le", "8 bits": "pcm_u8", "µ-law": "pcm_mulaw", "A-law": "pcm_alaw"}
