@@ -3,16 +3,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
 
-import imageio_ffmpeg
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from sandbox.ringcentral import Sandbox, Session, tone_of
@@ -33,6 +30,7 @@ from tests.archive.archived_day import (
     session_with,
     upsert,
 )
+from tests.archive.listening import SAMPLE_RATE, decode, tones_within
 from voxlake.archive.download import download_session
 from voxlake.archive.merge import MergeOptions, merge_session
 from voxlake.archive.plan import plan_sessions
@@ -45,27 +43,7 @@ from voxlake.lake.schemas import LEGS, RECORDINGS, SESSIONS
 from voxlake.lake.storage import Storage, VersionConflictError
 from voxlake.ringcentral.client import RingCentralClient
 
-SAMPLE_RATE = 16_000
 HALF_A_FRAME_MS = 1000 * 576 / SAMPLE_RATE / 2
-
-
-def decode(data: bytes) -> npt.NDArray[np.float32]:
-    """The samples of mono audio, by the ffmpeg binary."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", "-", "-ar", str(SAMPLE_RATE), "-f", "f32le", "-"]
-    return np.frombuffer(subprocess.run(command, input=data, capture_output=True, check=True).stdout, np.float32)
-
-
-def tones_within(samples: npt.NDArray[np.float32], chapter: Row) -> tuple[float, float]:
-    """The pitch of the first and of the last second between the marks of a chapter, in Hz."""
-    start, end = (round(chapter[mark] * SAMPLE_RATE / 1000) for mark in ("start_ms", "end_ms"))
-    # A tenth of a second at either end is left to the fading of one recording into the next.
-    margin = SAMPLE_RATE // 10
-    return _pitch(samples[start + margin :][:SAMPLE_RATE]), _pitch(samples[: end - margin][-SAMPLE_RATE:])
-
-
-def _pitch(second: npt.NDArray[np.float32]) -> float:
-    assert len(second) == SAMPLE_RATE
-    return float(np.argmax(np.abs(np.fft.rfft(second * np.hanning(SAMPLE_RATE)))))
 
 
 def store(storage: Storage, sandbox: Sandbox, session: Session, *numbers: int) -> None:

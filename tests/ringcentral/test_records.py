@@ -171,6 +171,19 @@ def test_a_recording_on_several_legs_starts_with_the_earliest() -> None:
     assert [(row["leg_index"], row["start_time"]) for row in recordings] == [(1, START)]
 
 
+def test_a_recording_is_held_against_the_shortest_leg_that_carries_it() -> None:
+    def claimed(*legs: dict[str, Any], **values: Any) -> list[int | None]:
+        _, _, recordings = parse(record(legs=list(legs), **values))
+        return [row["claimed_ms"] for row in recordings]
+
+    one, other = {"recording": recording("1")}, {"recording": recording("2")}
+    assert claimed(leg(duration=55, **one), leg(duration=43, **one), **one) == [43_000]
+    assert claimed(leg(duration=55, **one), leg(duration=43, **other), leg(duration=90, **other)) == [55_000, 43_000]
+    assert claimed(leg(), **one) == [194_060]
+    assert claimed(leg(duration=None, **one), **one) == [194_060]
+    assert claimed(leg(duration=None, **one)) == [None]
+
+
 def test_a_record_of_before_telephony_sessions_goes_by_its_session_id() -> None:
     value = record(recording=recording("7"))
     del value["telephonySessionId"]
