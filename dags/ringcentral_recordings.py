@@ -9,6 +9,8 @@
 * `extract` or `download` waits as `up_for_reschedule`: the request quota is used up, or a recording is not available
   yet; the task goes on by itself. What has not come within `VOXLAKE_RECORDING_WAIT` (1 hour) becomes `unavailable`,
   and runs that read its call within three days look once more.
+* A session is `partial`: `sessions.missing` says which recording is not, or not wholly, in its file, and why; the task
+  `merge` is green, as all that there is was merged.
 * `land` reports rejected records: the rest of the page landed. The records and the reasons lie in the `rejected/`
   folder below the raw pages that the log names.
 
@@ -20,6 +22,7 @@
 | Late calls | A call is listed when it is over: scheduled runs read `VOXLAKE_CALL_LOG_OVERLAP` (4 hours) more before |
 | Requests | One for each 1,000 calls of the hours read, at least one a UTC day; and one for each recording, once |
 | Tasks | A `download` and a `merge` a session; of more than 1,024 sessions in a run, 256 of each share them |
+| Merge | Copied where recordings are alike, else encoded; `VOXLAKE_MERGE`, `VOXLAKE_MERGE_FORMAT` |
 | Output | `raw/ringcentral/call_log/`, tables `calls`, `legs`, `recordings`, `sessions`, and `audio/` |
 | Run again | Any time: rows are upserted, audio that is held is not fetched again |
 """
