@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 
 from voxlake.audio.mp3_decoder import Damage, Mp3Decoder
 from voxlake.audio.mp3_reader import Mp3Reader
-from voxlake.audio.probe import Defect, Measured, audio_packets, not_audio, open_audio
+from voxlake.audio.probe import Defect, Measured, decoded_packets, not_audio
 from voxlake.audio.wav_file import Samples
 
 
@@ -49,12 +48,15 @@ def judge(measured: Measured, hear: Callable[[Samples], None] | None = None) -> 
     for block in decoded(measured, damage):
         if hear is not None:
             hear(block)
-    return replace(measured, defect=measured.defect or defect_of(damage))
+    return judged_by(measured, damage)
 
 
-def defect_of(damage: Damage) -> Defect | None:
-    """The defect that a damage is."""
-    return Defect("damaged", f"{damage.frames:,} frames cannot be decoded") if damage.frames else None
+def judged_by(measured: Measured, damage: Damage) -> Measured:
+    """The same with the damage that was found while it was decoded; a defect that is known already comes first."""
+    if not damage.frames:
+        return measured
+    defect = Defect("damaged", f"{damage.frames:,} frames cannot be decoded")
+    return replace(measured, defect=measured.defect or defect, undecodable=damage.frames)
 
 
 def _decoded_mp3(measured: Measured, damage: Damage) -> Iterator[Samples]:
@@ -68,17 +70,12 @@ def _decoded_mp3(measured: Measured, damage: Damage) -> Iterator[Samples]:
 
 def _decoded_other(measured: Measured, damage: Damage) -> Iterator[Samples]:
     resampler = AudioResampler("fltp", ("mono", "stereo")[min(2, measured.properties.channels) - 1])
-    with open_audio(measured.path, "wav") as (container, stream):
-        for packet in audio_packets(container, stream):
-            try:
-                frames = packet.decode()
-            except av.InvalidDataError:
-                damage.frames += 1
-                continue
-            for frame in frames:
-                frame.pts = None
-                for sound in resampler.resample(frame):
-                    yield sound.to_ndarray().astype(np.float32, copy=False)
+    for frames in decoded_packets(measured.path):
+        damage.frames += frames is None
+        for frame in frames or ():
+            frame.pts = None
+            for sound in resampler.resample(frame):
+                yield sound.to_ndarray().astype(np.float32, copy=False)
 
 
 def _exactly(blocks: Iterator[Samples], skip: int, length: int, channels: int) -> Iterator[Samples]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from voxlake.audio.decode import defect_of, judge
+from voxlake.audio.decode import judge, judged_by
 from voxlake.audio.encode import CONTENT_TYPES, EncodedFormat, Encoding, encode, encoding_for
 from voxlake.audio.id3 import Chapter
 from voxlake.audio.mp3_decoder import Damage
@@ -169,7 +169,7 @@ class _Merge:
                 chapters = join_wav(placed, file, self.titles, hear)
             return self._result(measure(self.destination).properties, chapters, "copy", self.parts, meter)
         judged = [_judge(one, hear) for one in placed]
-        if any(part.defect is not None and part.defect.kind == "damaged" for part in judged):
+        if any(part.undecodable or (part.defect and part.defect.kind == "damaged") for part in judged):
             return None
         with self.destination.open("wb") as file:
             chapters = join(placed, file, self.titles)
@@ -185,10 +185,7 @@ class _Merge:
         chapters = chapters_of(placed, encoding.sample_rate)
         sound = _overheard(render(placed, encoding.sample_rate, encoding.channels, damage), hear)
         encode(sound, self.destination, encoding, chapters, self.titles)
-        judged = [
-            replace(part, defect=part.defect or defect_of(count))
-            for part, count in zip(self.parts, damage, strict=True)
-        ]
+        judged = [judged_by(part, count) for part, count in zip(self.parts, damage, strict=True)]
         return self._result(self._probe(encoding, chapters), chapters, "encode", judged, meter)
 
     def _probe(self, encoding: Encoding, chapters: Sequence[Chapter]) -> AudioProperties:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import av
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
@@ -70,6 +71,7 @@ class Measured:
         end_skip: how many of them it cuts off at the end (padding).
         defect: what is wrong with it, as far as it shows without decoding.
         wav: the file's header, if it is a WAV whose samples can be copied.
+        undecodable: frames that cannot be decoded, as far as that was tried.
     """
 
     path: Path
@@ -79,6 +81,7 @@ class Measured:
     end_skip: int
     defect: Defect | None = None
     wav: WavFile | None = None
+    undecodable: int = 0
 
     @property
     def audible(self) -> int:
@@ -174,9 +177,28 @@ def _measure_wav(wav: WavFile) -> Measured:
 
 
 def _measure_other(path: Path) -> Measured:
-    """A WAV of another codec than PCM and G.711, such as ADPCM."""
-    properties, samples = _demuxed(path, "wav", "audio/wav")
+    """A WAV of another codec than PCM and G.711, such as ADPCM: its packets do not say how much sound they hold."""
+    properties, _ = _demuxed(path, "wav", "audio/wav")
+    samples = sum(frame.samples for frames in decoded_packets(path) for frame in frames or ())
+    if not samples:
+        raise not_audio(path)
+    properties = replace(properties, duration_ms=_ms(samples, properties.sample_rate))
     return Measured(path, properties, samples, start_skip=0, end_skip=0)
+
+
+def decoded_packets(path: Path) -> Iterator[list[AudioFrame] | None]:
+    """What FFmpeg makes of each packet of a WAV; None for one that it cannot decode.
+
+    Raises:
+        NotAudioError: it cannot decode any.
+        OSError: the file cannot be opened or read.
+    """
+    with open_audio(path, "wav") as (container, stream):
+        for packet in audio_packets(container, stream):
+            try:
+                yield packet.decode()
+            except av.InvalidDataError:
+                yield None
 
 
 def measure_encoded(path: Path, content_type: str) -> AudioProperties:
@@ -210,9 +232,11 @@ def open_audio(path: Path, container_format: str) -> Iterator[tuple[InputContain
         # Other formats (playlists, concat scripts) would make FFmpeg open files and addresses that the bytes name.
         options = {"format_whitelist": container_format, "protocol_whitelist": "file"}
         with av.open(f"file:{path}", "r", options=options, metadata_errors="replace") as container:
-            if not container.streams.audio or not container.streams.audio[0].sample_rate:
+            streams = container.streams.audio
+            # A stream of a codec that FFmpeg does not know has no codec context, whatever the stubs say.
+            if not streams or getattr(streams[0], "codec_context", None) is None or not streams[0].sample_rate:
                 raise not_audio(path)
-            yield container, container.streams.audio[0]
+            yield container, streams[0]
     except OSError:
         raise
     except av.FFmpegError as error:
