@@ -6,9 +6,11 @@ its last frame. Frames set one behind the other keep all of them: 90 ms of exces
 time line of the result, rounded to a whole frame because its own frames can only be moved by whole frames. The rounding
 is never carried on, so no recording starts more than half a frame (12 to 36 ms) from its place, however many there are.
 
+Recordings that are to lie far apart have frames of silence between them, which are joined to both like a recording.
+
 What then belongs to the frames around a joint is neither the one recording's nor the other's: the end of the first, the
-start of the second, at most a frame of silence between them or of the one faded into the other. Those frames are coded
-anew, and so are two before them and one behind: a frame's transform reaches into the next frame, and its aliasing
+start of the second, some frames of silence between them or less than one of the one faded into the other. These are
+coded anew, and so are two before them and one behind: a frame's transform reaches into the next frame, and its aliasing
 cancels only where both sides of a seam hold the same sound, cut into blocks of the same length, which encoders change
 up to two frames ahead of where a sound breaks off. The last of them also carries the bytes of the bit reservoir that
 the first copied frame of the second recording points back to.
