@@ -84,7 +84,7 @@ def test_the_jwt_of_a_connection_is_shown_to_nobody(api: TestClient, stored: str
     shown = api.get(f"/api/v2/connections/{stored}")
 
     assert json.loads(shown.json()["extra"]) == {"jwt": "***"}
-    for path in ("/api/v2/connections", "/api/v2/eventLogs"):
+    for path in ("/api/v2/connections", "/api/v2/eventLogs?order_by=-event_log_id"):
         listed = api.get(path)
         assert listed.status_code == 200
         assert stored in listed.text

@@ -69,6 +69,13 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
 
 
 @pytest.fixture
+def legs_that_outlast_recordings(lake: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the sandbox has legs of hours with recordings of half a minute, lest it encode hours of sound."""
+    monkeypatch.setenv("VOXLAKE_RECORDING_TOLERANCE", "PT4H")
+    get_settings.cache_clear()
+
+
+@pytest.fixture
 def run_dag(airflow_db: None, lake: Storage, monkeypatch: pytest.MonkeyPatch) -> RunDag:
     """Runs a DAG against a sandbox; its retries come at once.
 

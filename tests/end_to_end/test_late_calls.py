@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from end_to_end.conftest import CONFIG, AtSandboxTime, RunDag
 from end_to_end.truth import assert_lake_holds_the_truth, downloads
 
@@ -13,6 +14,8 @@ from sandbox.ringcentral import CallMix, Sandbox, SandboxConfig
 from voxlake.lake.storage import Storage
 
 StartSandbox = Callable[[SandboxConfig], Sandbox]
+
+pytestmark = pytest.mark.usefixtures("legs_that_outlast_recordings")
 
 HOUR = timedelta(hours=1)
 # The day begins with sessions that began on the day before; those at its end are over before the last run.

@@ -20,6 +20,8 @@ from voxlake.settings import get_settings
 
 StartSandbox = Callable[[SandboxConfig], Sandbox]
 
+pytestmark = pytest.mark.usefixtures("legs_that_outlast_recordings")
+
 
 @pytest.fixture(autouse=True)
 def by_modifications(airflow_db: None, lake: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
