@@ -48,8 +48,15 @@ def measure(command: Sequence[str], folder: Path) -> Cost:
     Raises:
         CalledProcessError: It could not be started.
     """
+    # Where it is set, every start of Python compiles its libraries anew, which takes longer than what is measured.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(  # noqa: S603 - this module
-        [sys.executable, "-I", "-S", __file__, *command], cwd=folder, stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-I", "-S", __file__, *command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return Cost(**json.loads(done.stdout))
 

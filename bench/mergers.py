@@ -18,6 +18,9 @@ from bench.contenders import PEERS
 from bench.wandering_tone import decode, find_legs, write_leg
 
 VOXLAKE, WARM = "voxlake", "voxlake, warm"
+# FFmpeg states no more than 1105 samples of padding in an MP3: one that ends fewer samples than these behind the start
+# of a frame comes out longer than it was.
+_BEHIND_A_FRAME = 47
 _LEG_CODECS = {"mp3": "libmp3lame", "mulaw": "pcm_mulaw", "pcm16": "pcm_s16le"}
 # What LAME takes off at each coding is heard by nobody; a clip or a gain would be.
 _LEVELS = (0.75, 1.1)
@@ -84,8 +87,14 @@ class Case:
         return 1000 * 576 / self.sample_rate
 
     def lengths_ms(self) -> list[int]:
-        """Of each leg: none ends where a frame does."""
-        return [1000 * self.leg_seconds + 37 * number % 101 for number in range(self.legs)]
+        """Of each leg: all end elsewhere in a frame."""
+        lengths = []
+        for number in range(self.legs):
+            length = 1000 * self.leg_seconds + 37 * number % 101
+            while any(length * rate // 1000 % 576 < _BEHIND_A_FRAME for rate in (8_000, 16_000)):
+                length += 1
+            lengths.append(length)
+        return lengths
 
     def starts_ms(self) -> list[int]:
         """The true place of each leg, and where the last one ends."""
@@ -174,6 +183,9 @@ def make_legs(case: Case, folder: Path) -> list[Path]:
         command: list[str | Path] = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", tone, *encoder, scratch]
         subprocess.run(command, check=True)  # noqa: S603 - ffmpeg of the PATH, and files of ours
         tone.unlink()
+        samples = len(decode(scratch, kind.sample_rate)[0])
+        if samples != length * a_ms:
+            raise SystemExit(f"{scratch} decodes to {samples:,} samples, and {length * a_ms:,} went into it.")
         scratch.rename(leg)
     return legs
 

@@ -10,6 +10,7 @@ import subprocess
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,7 @@ class Found:
 
 def tone(start: int, count: int, sample_rate: int) -> Sound:
     """So many samples of the tone from one of them on, at any sample rate."""
-    frequency = np.random.default_rng(5).uniform(_LOWEST, _HIGHEST, round(_LONGEST_SECONDS / _SECONDS_A_KNOT) + 1)
-    turns = np.concatenate([[0.0], np.cumsum((frequency[1:] + frequency[:-1]) / 2 * _SECONDS_A_KNOT)])
+    frequency, turns = _knots()
     times = np.arange(start, start + count) / sample_rate
     knot = (times / _SECONDS_A_KNOT).astype(np.int64)
     since = times - knot * _SECONDS_A_KNOT
@@ -55,6 +55,14 @@ def tone(start: int, count: int, sample_rate: int) -> Sound:
     phase = turns[knot] + frequency[knot] * since + slope * since**2 / 2
     sound: Sound = (_LEVEL * np.sin(2 * np.pi * (phase % 1))).astype(np.float32)
     return sound
+
+
+@cache
+def _knots() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The frequencies that the tone passes, and how many turns it has made by then."""
+    frequency = np.random.default_rng(5).uniform(_LOWEST, _HIGHEST, round(_LONGEST_SECONDS / _SECONDS_A_KNOT) + 1)
+    turns = np.concatenate([[0.0], np.cumsum((frequency[1:] + frequency[:-1]) / 2 * _SECONDS_A_KNOT)])
+    return frequency, turns
 
 
 def write_leg(path: Path, start: int, count: int, sample_rate: int) -> None:
