@@ -17,7 +17,7 @@ import numpy as np
 from bench.contenders import PEERS
 from bench.wandering_tone import decode, find_legs, write_leg
 
-VOXLAKE, WARM = "voxlake", "voxlake, warm"
+VOXLAKE, WARM, ENCODES = "voxlake", "voxlake, warm", "ffmpeg, encoding"
 # FFmpeg states no more than 1105 samples of padding in an MP3: one that ends fewer samples than these behind the start
 # of a frame comes out longer than it was.
 _BEHIND_A_FRAME = 47
@@ -151,16 +151,13 @@ def _pydub(case: Case, legs: Sequence[Path], listed: Path, result: Path) -> Sequ
     return [PEERS, "-m", "bench.merge_with_pydub", result, str(case.bit_rate), *legs]
 
 
-_COPIES, _ENCODES = Contender("ffmpeg -c copy", _ffmpeg("-c", "copy")), Contender("ffmpeg, encoding", _ffmpeg())
-
-
 def contenders(case: Case) -> list[Contender]:
     """Those that can make what the case asks for, or are said to."""
     fitting = [Contender(VOXLAKE, _voxlake)]
     if len({kind.suffix for kind in case.kinds} | {case.suffix}) == 1:
-        fitting.append(_COPIES)
+        fitting.append(Contender("ffmpeg -c copy", _ffmpeg("-c", "copy")))
     if case.suffix == ".mp3":
-        fitting.append(_ENCODES)
+        fitting.append(Contender(ENCODES, _ffmpeg()))
     return [*fitting, Contender("sox", _sox), Contender("pydub", _pydub)]
 
 
