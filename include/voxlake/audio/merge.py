@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy.typing as npt
 
 from voxlake.audio.decode import judge, judged_by
 from voxlake.audio.encode import CONTENT_TYPES, EncodedFormat, Encoding, encode, encoding_for
@@ -21,7 +23,7 @@ from voxlake.audio.probe import AudioProperties, Defect, Measured, measure, meas
 from voxlake.audio.render import render
 from voxlake.audio.timeline import Placed, chapters_of, overlap, place
 from voxlake.audio.wav_file import Samples
-from voxlake.audio.wav_join import join_wav
+from voxlake.audio.wav_join import Hear, join_wav
 
 __all__ = ["Chapter", "MergePlan", "MergeResult", "Target", "merge", "plan_merge"]
 
@@ -195,11 +197,11 @@ class _Merge:
         # FFmpeg counts what a player of Opus skips.
         return replace(made, duration_ms=max(chapter.end_ms for chapter in chapters))
 
-    def _heard(self, meter: PeakMeter, placed: Sequence[Placed]) -> Callable[[int, Samples], None]:
+    def _heard(self, meter: PeakMeter, placed: Sequence[Placed]) -> Hear:
         total = max(one.end for one in placed)
 
-        def hear(start: int, sound: Samples) -> None:
-            meter.hear(start, sound)
+        def hear(start: int, sound: npt.NDArray[Any], full_scale: int) -> None:
+            meter.hear(start, sound, full_scale)
             self.progress((start + sound.shape[1]) / total)
 
         return hear
@@ -220,20 +222,20 @@ def _meter(placed: Sequence[Placed], sample_rate: int, channels: int) -> PeakMet
     return PeakMeter(channels, sample_rate, max(one.end for one in placed))
 
 
-def _judge(placed: Placed, hear: Callable[[int, Samples], None]) -> Measured:
+def _judge(placed: Placed, hear: Hear) -> Measured:
     position = placed.start
 
     def hear_next(sound: Samples) -> None:
         nonlocal position
-        hear(position, sound)
+        hear(position, sound, 1)
         position += sound.shape[1]
 
     return judge(placed.part, hear_next)
 
 
-def _overheard(sound: Iterator[Samples], hear: Callable[[int, Samples], None]) -> Iterator[Samples]:
+def _overheard(sound: Iterator[Samples], hear: Hear) -> Iterator[Samples]:
     position = 0
     for block in sound:
-        hear(position, block)
+        hear(position, block, 1)
         yield block
         position += block.shape[1]

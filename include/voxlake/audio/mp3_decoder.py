@@ -86,7 +86,7 @@ class Mp3Decoder:
             return None
         # By their bytes: an array for each frame would take longer than decoding it.
         planes = [sound.planes for sound in decoded]
-        if any(len(of_frame) != self._header.channels for of_frame in planes):
+        if set(map(len, planes)) - {self._header.channels}:
             return None
         joined = b"".join([of_frame[plane] for plane in range(self._header.channels) for of_frame in planes])
         return np.frombuffer(joined, np.float32).reshape(self._header.channels, -1)

@@ -97,7 +97,7 @@ def _joint_encoder(sample_rate: int, channels: int, bit_rate: int) -> AudioCodec
     """An open MP3 encoder for float samples, one plane a channel, whose frames share no bits."""
     encoder = av.CodecContext.create("libmp3lame", "w")
     encoder.sample_rate, encoder.layout, encoder.format = sample_rate, ("mono", "stereo")[channels - 1], "fltp"
-    encoder.bit_rate, encoder.options = bit_rate, {"reservoir": "0"}
+    encoder.bit_rate, encoder.options = bit_rate, {"reservoir": "0", "compression_level": "7"}
     encoder.open()
     return encoder
 

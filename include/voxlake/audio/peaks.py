@@ -2,10 +2,10 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-
-from voxlake.audio.wav_file import Samples
+import numpy.typing as npt
 
 # Of a conversation of any length; a screen has some thousand columns.
 _MOST_COLUMNS = 2048
@@ -46,15 +46,21 @@ class PeakMeter:
         self._high = np.zeros((channels, columns), np.float32)
         self._low = np.zeros((channels, columns), np.float32)
 
-    def hear(self, start: int, sound: Samples) -> None:
-        """Take in samples of shape (channels, samples), the first of which stands at `start`; none may lie outside."""
+    def hear(self, start: int, sound: npt.NDArray[Any], full_scale: int = 1) -> None:
+        """Take in samples.
+
+        Args:
+            start: where the first of them stands; none may lie outside of the file.
+            sound: of shape (channels, samples).
+            full_scale: the number that is full scale.
+        """
         if not sound.shape[1]:
             return
         first, last = start // self._samples_a_column, (start + sound.shape[1] - 1) // self._samples_a_column
         edges = np.maximum(np.arange(first, last + 1) * self._samples_a_column - start, 0)
         high, low = self._high[:, first : last + 1], self._low[:, first : last + 1]
-        np.maximum(high, np.maximum.reduceat(sound, edges, axis=1), out=high)
-        np.minimum(low, np.minimum.reduceat(sound, edges, axis=1), out=low)
+        np.maximum(high, np.maximum.reduceat(sound, edges, axis=1) / np.float32(full_scale), out=high)
+        np.minimum(low, np.minimum.reduceat(sound, edges, axis=1) / np.float32(full_scale), out=low)
 
     def peaks(self) -> Peaks:
         """The peaks of all that was heard; silence where nothing was."""

@@ -35,9 +35,9 @@ def render(placed: Sequence[Placed], sample_rate: int, channels: int, damage: Se
         NotAudioError: FFmpeg cannot read on in a recording.
         OSError: a recording cannot be read.
     """
-    tracks = [
+    tracks = (
         _Track(one, _converted(one, sample_rate, channels, count)) for one, count in zip(placed, damage, strict=True)
-    ]
+    )
     sound = _mix(tracks, channels, max(one.end for one in placed))
     yield from _limited(sound, sample_rate, channels) if overlap(placed) else sound
 
@@ -68,11 +68,18 @@ class _Track:
             place += count
 
 
-def _mix(tracks: Sequence[_Track], channels: int, samples: int) -> Iterator[Samples]:
+def _mix(tracks: Iterator[_Track], channels: int, samples: int) -> Iterator[Samples]:
+    heard: list[_Track] = []
+    coming = next(tracks, None)
     for position in range(0, samples, _AT_A_TIME):
         block = np.zeros((channels, min(_AT_A_TIME, samples - position)), np.float32)
-        for track in tracks:
+        while coming is not None and coming.start < position + block.shape[1]:
+            heard.append(coming)
+            coming = next(tracks, None)
+        for track in heard:
             track.add_to(block, position)
+        # With each go its decoder and what it has decoded.
+        heard = [track for track in heard if track.end > position + block.shape[1]]
         yield block
 
 

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,11 @@ class WavFile:
         """Coded samples as floats between -1 and 1, of shape (channels, samples)."""
         return to_floats(block, self.codec).reshape(-1, self.channels).T
 
+    def to_numbers(self, block: bytes) -> tuple[npt.NDArray[Any], int]:
+        """Coded samples as numbers, of shape (channels, samples), and which of these is full scale."""
+        numbers, full_scale = _to_numbers(block, self.codec)
+        return numbers.reshape(-1, self.channels).T, full_scale
+
 
 def read_wav(path: Path) -> WavFile | None:
     """Read the header of a file; None for what is no WAV, or of a codec whose samples cannot be copied.
@@ -162,35 +167,38 @@ def write_header(file: BinaryIO, like: WavFile, size: int, chunk: bytes) -> None
 
 def to_floats(coded: bytes, codec: str) -> Samples:
     """Coded samples as floats between -1 and 1, in their order."""
-    if codec in ("pcm_alaw", "pcm_mulaw"):
-        table = _MULAW_TABLE if codec == "pcm_mulaw" else _ALAW_TABLE
-        return table[np.frombuffer(coded, np.uint8)]
+    numbers, full_scale = _to_numbers(coded, codec)
+    return (numbers * np.float32(1 / full_scale)).astype(np.float32)
+
+
+def _to_numbers(coded: bytes, codec: str) -> tuple[npt.NDArray[Any], int]:
+    """Coded samples as numbers, and which of these is full scale."""
+    if codec in _G_711:
+        # Half of what indexing by an array takes.
+        return np.take(_G_711[codec], np.frombuffer(coded, np.uint8)), 1 << 15
     if codec == "pcm_u8":
-        return (np.frombuffer(coded, np.uint8).astype(np.float32) - np.float32(128)) / np.float32(128)
+        return (np.frombuffer(coded, np.uint8) ^ 0x80).view(np.int8), 1 << 7
     if codec == "pcm_s24le":
         bytes_of = np.zeros((len(coded) // 3, 4), np.uint8)
         bytes_of[:, 1:] = np.frombuffer(coded, np.uint8).reshape(-1, 3)
-        return (bytes_of.view("<i4")[:, 0] / 2**31).astype(np.float32)
+        return bytes_of.view("<i4")[:, 0], 1 << 31
     kind = np.dtype({"pcm_s16le": "<i2", "pcm_s32le": "<i4", "pcm_f32le": "<f4", "pcm_f64le": "<f8"}[codec])
-    samples = np.frombuffer(coded, kind)
-    if kind.kind == "i":
-        return (samples / 2.0 ** (8 * kind.itemsize - 1)).astype(np.float32)
-    return samples.astype(np.float32)
+    return np.frombuffer(coded, kind), 1 if kind.kind == "f" else 1 << 8 * kind.itemsize - 1
 
 
-def _mulaw_table() -> Samples:
+def _mulaw_table() -> npt.NDArray[np.int16]:
     # https://www.itu.int/rec/T-REC-G.711: sign, three bits of exponent, four of mantissa, all inverted.
     code = ~np.arange(256, dtype=np.uint8)
     magnitude = (((code & 0x0F).astype(np.int32) << 3) + 0x84 << (code >> 4 & 7)) - 0x84
-    return (np.where(code & 0x80, -magnitude, magnitude) / 32768).astype(np.float32)
+    return np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
 
 
-def _alaw_table() -> Samples:
+def _alaw_table() -> npt.NDArray[np.int16]:
     # The same, with every other bit inverted, and no offset below the first segment.
     code = np.arange(256, dtype=np.uint8) ^ 0x55
     mantissa, exponent = (code & 0x0F).astype(np.int32) << 4, (code >> 4 & 7).astype(np.int32)
     magnitude = np.where(exponent == 0, mantissa + 8, mantissa + 0x108 << np.maximum(exponent - 1, 0))
-    return (np.where(code & 0x80, magnitude, -magnitude) / 32768).astype(np.float32)
+    return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
 
 
-_MULAW_TABLE, _ALAW_TABLE = _mulaw_table(), _alaw_table()
+_G_711 = {"pcm_mulaw": _mulaw_table(), "pcm_alaw": _alaw_table()}

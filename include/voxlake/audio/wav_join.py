@@ -2,23 +2,25 @@
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy.typing as npt
 
 from voxlake.audio.id3 import Chapter, id3_tag
 from voxlake.audio.timeline import Placed, chapters_of
-from voxlake.audio.wav_file import Samples, WavFile, write_header
+from voxlake.audio.wav_file import WavFile, write_header
+
+Hear = Callable[[int, npt.NDArray[Any], int], None]
 
 
-def join_wav(
-    placed: Sequence[Placed], file: BinaryIO, titles: Sequence[str], hear: Callable[[int, Samples], None]
-) -> list[Chapter]:
+def join_wav(placed: Sequence[Placed], file: BinaryIO, titles: Sequence[str], hear: Hear) -> list[Chapter]:
     """Write recordings in their places into one WAV, in constant memory; its chapters into a chunk ``id3 ``.
 
     Args:
         placed: WAV files that are alike, in their order, none over another.
         file: an empty file, open for writing.
         titles: of the chapters, one a recording.
-        hear: gets the samples as they are copied, with the place of the first of them.
+        hear: gets the samples as they are copied: the place of the first, numbers, and which of these is full scale.
 
     Returns:
         Where each recording starts and ends in the result.
@@ -37,9 +39,9 @@ def join_wav(
         written = one.start
         for block in wav.blocks():
             file.write(block)
-            sound = wav.to_floats(block)
-            hear(written, sound)
-            written += sound.shape[1]
+            numbers, full_scale = wav.to_numbers(block)
+            hear(written, numbers, full_scale)
+            written += numbers.shape[1]
     file.write(b"\0" * (size % 2))
     return chapters
 
