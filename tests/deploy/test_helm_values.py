@@ -1,7 +1,7 @@
 """deploy/helm: the settings of docker-compose.yaml, no secret, and what Airflow's chart takes.
 
-The chart is in no registry that the tests reach. Where it is at hand (`helm pull apache-airflow/airflow --version 1.22.0
---untar`), `VOXLAKE_TEST_CHART` names its folder, and its own schema is asked.
+The chart is in no registry that the tests reach. Where it is at hand (`helm pull apache-airflow/airflow --version
+1.22.0 --untar`), `VOXLAKE_TEST_CHART` names its folder, and its own schema is asked.
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ def values() -> dict[str, Any]:
 def secrets() -> dict[str, set[str]]:
     """The secrets that the store fills: their names, and their keys."""
     manifests = [one for one in yaml.safe_load_all((HELM / "secrets.yaml").read_text()) if one["kind"] != "SecretStore"]
-    return {
-        one["spec"]["target"]["name"]: {entry["secretKey"] for entry in one["spec"]["data"]} for one in manifests
-    }
+    return {one["spec"]["target"]["name"]: {entry["secretKey"] for entry in one["spec"]["data"]} for one in manifests}
 
 
 def test_its_settings_are_those_of_the_compose_file(values: dict[str, Any], write_env: WriteEnv) -> None:
@@ -81,8 +79,9 @@ def test_its_settings_are_those_of_the_compose_file(values: dict[str, Any], writ
 
     assert {entry["name"]: entry["value"] for entry in values["env"]} == compose
     assert values["executor"] == worker.environment["AIRFLOW__CORE__EXECUTOR"]
-    assert str(values["config"]["celery"]["worker_concurrency"]) == (
-        worker.environment["AIRFLOW__CELERY__WORKER_CONCURRENCY"]
+    assert (
+        str(values["config"]["celery"]["worker_concurrency"])
+        == (worker.environment["AIRFLOW__CELERY__WORKER_CONCURRENCY"])
     )
     assert values["images"]["airflow"]["tag"] == worker.definition["image"].split(":")[1]
     assert f"apache/airflow:{values['airflowVersion']}-python3.11" in (PROJECT / "Dockerfile").read_text()

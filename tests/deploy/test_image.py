@@ -1,7 +1,7 @@
 """The image holds what docker-compose.yaml, the locked requirements and the test of its services take for granted.
 
-`make test-distributed` runs the services out of docker-compose.yaml itself, with their commands, environments and health
-checks. What it has to replace is looked at here, so that nothing of the file is hidden by it.
+`make test-distributed` runs the services out of docker-compose.yaml itself, with their commands, environments and
+health checks. What it has to replace is looked at here, so that nothing of the file is hidden by it.
 """
 
 from __future__ import annotations
