@@ -62,7 +62,8 @@ test: install-dev ## all tests, with line coverage
 
 test-distributed: install-dev ## what many hosts share, and a lost worker; needs PostgreSQL, and Redis, whose databases 11 to 13 it empties
 	@VOXLAKE_TEST_REDIS_URL="$${VOXLAKE_TEST_REDIS_URL:-$${VOXLAKE_TEST_REDIS:-redis://127.0.0.1:6379}/11}" \
-	  python -m pytest -s tests/distributed tests/ringcentral -k 'redis or distributed'
+	  python -m pytest tests/distributed tests/ringcentral -k 'redis or hosts'
+	@python -m pytest -s tests/distributed/test_lost_worker.py
 
 lint: install-dev ## ruff, mypy and the generated documents
 	@ruff check
