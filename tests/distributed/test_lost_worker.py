@@ -8,25 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import psycopg2
-import redis
-import requests
-from cryptography.fernet import Fernet
 from end_to_end.truth import assert_lake_holds_the_truth, downloads
 
 from sandbox.compose_file import read_compose
 from sandbox.compose_processes import ServiceProcesses
+from sandbox.compose_stand import Api, addresses, postgres_database, redis_databases, write_env
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig, run_sandbox
 from tests.s3_server import s3_server
 from voxlake.lake.s3 import S3Storage
@@ -59,111 +53,21 @@ BUCKET = "voxlake-distributed"
 BEGAN = time.monotonic()
 
 
-class Api:
-    """Airflow's REST API, as the user `admin` that `init` has made."""
-
-    def __init__(self, url: str, password: str) -> None:
-        self._url = url
-        reply = requests.post(f"{url}/auth/token", json={"username": "admin", "password": password}, timeout=60)
-        reply.raise_for_status()
-        self._headers = {"Authorization": f"Bearer {reply.json()['access_token']}"}
-
-    def get(self, path: str, **params: Any) -> Any:
-        reply = requests.get(f"{self._url}/api/v2{path}", params=params, headers=self._headers, timeout=60)
-        reply.raise_for_status()
-        return reply.json()
-
-    def unpause(self) -> None:
-        reply = requests.patch(
-            f"{self._url}/api/v2/dags/{DAG_ID}", json={"is_paused": False}, headers=self._headers, timeout=60
-        )
-        reply.raise_for_status()
-
-    def run_states(self) -> Counter[str]:
-        runs = self.get(f"/dags/{DAG_ID}/dagRuns", limit=100)
-        assert runs["total_entries"] <= 100
-        return Counter(run["state"] for run in runs["dag_runs"])
-
-    def task_instances(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        while True:
-            page = self.get(f"/dags/{DAG_ID}/dagRuns/~/taskInstances", limit=100, offset=len(found))
-            found += page["task_instances"]
-            if len(found) >= page["total_entries"]:
-                return found
-
-
-@contextmanager
-def database() -> Iterator[tuple[str, str]]:
-    """A new database of the PostgreSQL server: its URL without a scheme, and its name."""
-    url = os.environ.get("VOXLAKE_TEST_PG", "postgresql://postgres@127.0.0.1:5432/postgres")
-    name = f"voxlake_distributed_{os.getpid()}"
-
-    def execute(statement: str) -> None:
-        connection = psycopg2.connect(url)
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-        connection.close()
-
-    execute(f"create database {name}")
-    try:
-        yield f"{urlsplit(url).netloc}/{name}", url.rpartition("/")[0] + f"/{name}"
-    finally:
-        execute(f"drop database {name} with (force)")
-
-
-@contextmanager
-def redis_databases() -> Iterator[tuple[str, str]]:
-    """Two empty databases of the Redis server, for the queue and for the quota: their URLs."""
-    url = os.environ.get("VOXLAKE_TEST_REDIS", "redis://127.0.0.1:6379").rstrip("/")
-    urls = f"{url}/12", f"{url}/13"
-
-    def empty() -> None:
-        for one in urls:
-            with redis.Redis.from_url(one) as server:
-                server.flushdb()
-
-    empty()
-    try:
-        yield urls
-    finally:
-        empty()
-
-
-def env_file(folder: Path, settings: dict[str, str]) -> Path:
-    """A `.env`, as an operator writes it."""
-    file = folder / "distributed.env"
-    file.write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
-    return file
-
-
 def say(text: str) -> None:
     print(f"[{time.monotonic() - BEGAN:5.0f} s] {text}", flush=True)
 
 
 def test_a_backfill_outlives_the_worker_that_is_lost_in_the_middle(tmp_path: Path) -> None:
-    password = secrets.token_hex(16)
-    with run_sandbox(SANDBOX) as sandbox, s3_server() as s3, database() as (netloc, pg), redis_databases() as queues:
+    with run_sandbox(SANDBOX) as sandbox, s3_server() as s3, postgres_database() as pg, redis_databases() as queues:
         aws = {"conn_type": "aws", "login": "test", "password": "test"}
         aws_extra = {"endpoint_url": s3, "region_name": "us-east-1"}
         settings = {
-            "COMPOSE_PROFILES": "celery",
-            "POSTGRES_PASSWORD": "postgres-password",
-            "REDIS_PASSWORD": "redis-password",
-            "API_SECRET_KEY": secrets.token_hex(32),
-            "JWT_SECRET": secrets.token_hex(32),
-            "ADMIN_PASSWORD": password,
-            "FERNET_KEY": Fernet.generate_key().decode(),
-            "VOXLAKE_ENV_FILE": str(tmp_path / "distributed.env"),
             "VOXLAKE_LAKE_URL": f"s3://{BUCKET}/lake",
             "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws | {"extra": aws_extra}),
             "AIRFLOW_CONN_RINGCENTRAL_DEFAULT": sandbox.connection_json(),
             "AIRFLOW__LOGGING__REMOTE_LOGGING": "True",
             "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER": f"s3://{BUCKET}/logs",
             "AIRFLOW__CELERY__WORKER_CONCURRENCY": "3",
-            # Only what is asked for runs: no hour of today beside the backfill.
-            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
             **RECOVERY,
         }
         client = boto3.client(
@@ -174,15 +78,10 @@ def test_a_backfill_outlives_the_worker_that_is_lost_in_the_middle(tmp_path: Pat
             region_name="us-east-1",
         )
         client.create_bucket(Bucket=BUCKET)
-        addresses = {
-            "airflow:postgres-password@postgres:5432/airflow": netloc,
-            "redis://:redis-password@redis:6379/0": queues[0],
-            "redis://:redis-password@redis:6379/1": queues[1],
-        }
-        services = read_compose(env_file(tmp_path, settings))
-        with ServiceProcesses(services, tmp_path, addresses) as processes:
+        services = read_compose(write_env(tmp_path, settings))
+        with ServiceProcesses(services, tmp_path, addresses(pg, queues)) as processes:
             try:
-                backfill_and_lose_a_worker(processes, sandbox, password, pg)
+                backfill_and_lose_a_worker(processes, sandbox, pg)
             finally:
                 keep_logs(tmp_path)
             assert [file for file in processes.files(KEPT) if "state" in file.parts] == []
@@ -207,7 +106,7 @@ def keep_logs(folder: Path) -> None:
             (Path(kept) / log.name).write_bytes(log.read_bytes())
 
 
-def backfill_and_lose_a_worker(processes: ServiceProcesses, sandbox: Sandbox, password: str, pg: str) -> None:
+def backfill_and_lose_a_worker(processes: ServiceProcesses, sandbox: Sandbox, pg: str) -> None:
     processes.run("init")
     # A second start of init is what every `docker compose up` makes.
     assert "already exists" in processes.run("init")
@@ -221,9 +120,9 @@ def backfill_and_lose_a_worker(processes: ServiceProcesses, sandbox: Sandbox, pa
     for name in (LOST, KEPT):
         processes.wait_until_healthy("worker", name)
     say("all six services are healthy, by the file's own checks")
-    api = Api(processes.url, password)
+    api = Api(processes.url)
     processes.run("scheduler", "airflow", "dags", "reserialize")
-    api.unpause()
+    api.send("PATCH", f"/dags/{DAG_ID}", {"is_paused": False})
     first, last = START.isoformat(), (END - timedelta(hours=1)).isoformat()
     backfill = ["airflow", "backfill", "create", "--dag-id", DAG_ID, "--from-date", first, "--to-date", last]
     processes.run("scheduler", *backfill, "--max-active-runs", "6")
@@ -232,7 +131,9 @@ def backfill_and_lose_a_worker(processes: ServiceProcesses, sandbox: Sandbox, pa
     shown: Counter[str] = Counter()
     deadline = time.monotonic() + PATIENCE
     while True:
-        states = api.run_states()
+        runs = api.get(f"/dags/{DAG_ID}/dagRuns", limit=100)
+        assert runs["total_entries"] <= 100
+        states = Counter(run["state"] for run in runs["dag_runs"])
         if states != shown:
             say(f"runs: {dict(states)}")
             shown = states
@@ -249,7 +150,7 @@ def backfill_and_lose_a_worker(processes: ServiceProcesses, sandbox: Sandbox, pa
         time.sleep(2)
     assert hit, "the backfill was over before the worker was lost"
     assert states == Counter(success=24 * DAYS)
-    found = api.task_instances()
+    found = api.task_instances(DAG_ID)
     again = [one["task_id"] for one in found if one["try_number"] > 1]
     say(f"{len(found)} task instances, at a further try: {', '.join(again)}")
     assert again, "the tasks that were lost were not tried again"
