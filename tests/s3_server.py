@@ -61,6 +61,31 @@ class Refusing:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
+class WithoutConditions:
+    """A WSGI application around another, which has no conditional writes.
+
+    Args:
+        application: The other.
+        headers: Which conditions it does not have: `If-Match`, `If-None-Match`.
+        refusal: The code of S3's that it answers them with, such as `NotImplemented`; empty to ignore them, as servers
+            do that do not know these headers.
+    """
+
+    def __init__(self, application: WSGIApplication, headers: Iterable[str], refusal: str = "") -> None:
+        self._application = application
+        self._keys = [f"HTTP_{header.upper().replace('-', '_')}" for header in headers]
+        self._refusal = refusal
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        conditions = [environ.pop(key) for key in self._keys if key in environ]
+        if not (conditions and self._refusal):
+            return self._application(environ, start_response)
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = f"<Error><Code>{self._refusal}</Code><Message>A header is not implemented.</Message></Error>".encode()
+        start_response("501 Not Implemented", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+        return [body]
+
+
 @contextmanager
 def s3_server(around: Callable[[WSGIApplication], WSGIApplication] = lambda application: application) -> Iterator[str]:
     """Runs the server, with `around` around it, in a thread of this process; its URL."""

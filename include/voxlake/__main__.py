@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from voxlake.commands import merge
+from voxlake.commands import merge, preview
 
-COMMANDS = (merge,)
+COMMANDS = (merge, preview)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -38,6 +38,17 @@ class Settings(BaseSettings):
         default="aws_default",
         description="The Airflow connection with the AWS credentials (and `endpoint_url`) of an S3 lake.",
     )
+    s3_encryption: Literal["", "AES256", "aws:kms"] = Field(
+        default="",
+        description=(
+            "Server-side encryption that every write to an S3 lake asks for: `AES256` (SSE-S3) or `aws:kms` (SSE-KMS). "
+            "Default: none is asked for, so that the bucket's own applies."
+        ),
+    )
+    s3_kms_key_id: str = Field(
+        default="",
+        description="The key of `aws:kms`, by id or ARN. Default: the account's own, `aws/s3`.",
+    )
     state_dir: Path = Field(
         default_factory=lambda: project_root() / ".voxlake",
         description=(

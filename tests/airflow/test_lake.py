@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.s3_server import Refusing, s3_server
+from tests.s3_server import Refusing, WithoutConditions, s3_server
 from voxlake.airflow.lake import open_lake
+from voxlake.lake.conditional_writes import ConditionalWritesError
 from voxlake.lake.storage import Storage
 from voxlake.settings import get_settings
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from mypy_boto3_s3 import S3Client
 
 OpenAt = Callable[[str], Storage]
@@ -95,6 +97,10 @@ def refusing_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Refusing]:
         yield made[0]
 
 
+def _to_this_machine(address: tuple[str, int], *_: object, **__: object) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", address[1]))
+
+
 def connect_aws(monkeypatch: pytest.MonkeyPatch, url: str, **config: object) -> None:
     extra = {"endpoint_url": url, "region_name": "us-east-1"} | ({"config_kwargs": config} if config else {})
     connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
@@ -136,6 +142,134 @@ def test_how_often_is_the_connections_to_say(
         lake.put("raw/page", b"body")
 
     assert len(refusing_s3.refused) == 1
+
+
+@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+@pytest.mark.parametrize(
+    ("refusal", "message"), [("", "ignores {}: "), ("NotImplemented", "refuses writes with {}: .*NotImplemented")]
+)
+def test_a_server_without_conditional_writes_is_named_before_anything_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+    open_at: OpenAt,
+    s3_client: S3Client,
+    s3_bucket: str,
+    header: str,
+    refusal: str,
+    message: str,
+) -> None:
+    with s3_server(lambda application: WithoutConditions(application, [header], refusal)) as url:
+        connect_aws(monkeypatch, url)
+        expected = rf"^s3://{s3_bucket}/lake {message.format(header)}.*lose each other's rows"
+        for _ in range(2):
+            with pytest.raises(ConditionalWritesError, match=expected):
+                open_at(f"s3://{s3_bucket}/lake")
+
+    assert "Contents" not in s3_client.list_objects_v2(Bucket=s3_bucket)
+
+
+def test_a_bucket_that_refuses_every_write_is_no_matter_of_conditions(
+    open_at: OpenAt, refusing_s3: Refusing, s3_bucket: str
+) -> None:
+    refusing_s3.code, refusing_s3.status, refusing_s3.left, refusing_s3.only = (
+        "AccessDenied",
+        "403 Forbidden",
+        9,
+        (
+            "PUT",
+            "",
+        ),
+    )
+
+    with pytest.raises(ClientError, match=r"AccessDenied.*PutObject"):
+        open_at(f"s3://{s3_bucket}/lake")
+
+
+def test_a_good_bucket_is_tried_once_by_a_host(
+    monkeypatch: pytest.MonkeyPatch, open_at: OpenAt, s3_bucket: str, tmp_path: Path
+) -> None:
+    methods: list[str] = []
+
+    def counted(application: WSGIApplication) -> WSGIApplication:
+        def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            methods.append(environ["REQUEST_METHOD"])
+            return application(environ, start_response)
+
+        return count
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with s3_server(counted) as url:
+        connect_aws(monkeypatch, url)
+        first = open_at(f"s3://{s3_bucket}/lake")
+        tried = list(methods)
+        open_at(f"s3://{s3_bucket}/lake")
+
+        assert tried == methods == ["PUT", "HEAD", "PUT", "PUT", "PUT", "DELETE"]
+        assert list(first.list("outcomes")) == []
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key"), [("AES256", ""), ("aws:kms", "arn:aws:kms:us-east-1:111122223333:key/k"), ("aws:kms", "")]
+)
+def test_every_write_asks_for_the_encryption_that_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+    open_at: OpenAt,
+    s3_endpoint: str,
+    s3_client: S3Client,
+    s3_bucket: str,
+    tmp_path: Path,
+    algorithm: str,
+    key: str,
+) -> None:
+    connect_aws(monkeypatch, s3_endpoint)
+    monkeypatch.setenv("VOXLAKE_S3_ENCRYPTION", algorithm)
+    monkeypatch.setenv("VOXLAKE_S3_KMS_KEY_ID", key)
+    lake = open_at(f"s3://{s3_bucket}/lake")
+    large = tmp_path / "large"
+    # In parts: https://boto3.amazonaws.com/v1/documentation/api/latest/reference/customizations/s3.html
+    large.write_bytes(bytes(9 * 1024 * 1024))
+
+    lake.put("raw/put", b"body")
+    lake.compare_and_swap("raw/new", b"body", None)
+    lake.compare_and_swap("raw/replaced", b"body", None)
+    lake.compare_and_swap("raw/replaced", b"another", lake.version("raw/replaced"))
+    lake.publish(large, "audio/large")
+    lake.publish_if(large, "audio/conditional", None)
+
+    for path in ("raw/put", "raw/new", "raw/replaced", "audio/large", "audio/conditional"):
+        found = s3_client.head_object(Bucket=s3_bucket, Key=f"lake/{path}")
+        assert found["ServerSideEncryption"] == algorithm, path
+        assert found.get("SSEKMSKeyId", "") == key, path
+
+
+def test_a_key_without_its_encryption_is_refused(monkeypatch: pytest.MonkeyPatch, open_at: OpenAt) -> None:
+    monkeypatch.setenv("VOXLAKE_S3_KMS_KEY_ID", "key")
+
+    with pytest.raises(ValueError, match="VOXLAKE_S3_KMS_KEY_ID is set, which goes with VOXLAKE_S3_ENCRYPTION=aws:kms"):
+        open_at("s3://bucket/lake")
+
+
+@pytest.mark.parametrize(("style", "host", "path"), [("path", "{}", "/{bucket}/lake"), ("virtual", "{bucket}.{}", "/")])
+def test_the_connection_says_where_a_bucket_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, open_at: OpenAt, s3_bucket: str, style: str, host: str, path: str
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def noted(application: WSGIApplication) -> WSGIApplication:
+        def note(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            asked.append((environ["HTTP_HOST"], environ["PATH_INFO"]))
+            return application(environ, start_response)
+
+        return note
+
+    # Whatever it is called, it is this machine.
+    monkeypatch.setattr("urllib3.util.connection.create_connection", _to_this_machine)
+    with s3_server(noted) as url:
+        server = url.removeprefix("http://").replace("127.0.0.1", "localhost")
+        connect_aws(monkeypatch, f"http://{server}", s3={"addressing_style": style})
+        open_at(f"s3://{s3_bucket}/lake").put("raw/page", b"body")
+
+    assert {one for one, _ in asked} == {host.format(server, bucket=s3_bucket)}
+    assert all(one.startswith(path.format(bucket=s3_bucket)) for _, one in asked)
 
 
 @pytest.mark.parametrize(

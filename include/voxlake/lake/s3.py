@@ -7,9 +7,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypedDict
 
 from botocore.exceptions import ClientError
 
@@ -34,12 +35,50 @@ _CONFLICT = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412"
 _REFUSED = frozenset({"AccessDenied", "NotImplemented"})
 
 
-class S3Storage:
-    """The `Storage` of a bucket and a prefix in it, through a boto3 client that the caller configured."""
+class EncryptionArguments(TypedDict, total=False):
+    """Arguments of `put_object` and of uploads."""
 
-    def __init__(self, client: S3Client, bucket: str, prefix: str = "") -> None:
+    ServerSideEncryption: Literal["AES256", "aws:kms"]
+    SSEKMSKeyId: str
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """Server-side encryption that every write asks for.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html
+
+    Attributes:
+        algorithm: `AES256` for keys of S3's own (SSE-S3), `aws:kms` for a key of KMS (SSE-KMS).
+        kms_key_id: Which key, by id or ARN; empty for the account's `aws/s3`.
+    """
+
+    algorithm: Literal["AES256", "aws:kms"]
+    kms_key_id: str = ""
+
+    def arguments(self) -> EncryptionArguments:
+        """What boto3's writes are given."""
+        if self.kms_key_id:
+            return {"ServerSideEncryption": self.algorithm, "SSEKMSKeyId": self.kms_key_id}
+        return {"ServerSideEncryption": self.algorithm}
+
+
+class S3Storage:
+    """The `Storage` of a bucket and a prefix in it.
+
+    Args:
+        client: boto3's, as the caller configured it.
+        bucket: Its name.
+        prefix: What all keys begin with.
+        encryption: How the bucket is to encrypt what is written; None leaves it to the bucket.
+    """
+
+    def __init__(
+        self, client: S3Client, bucket: str, prefix: str = "", encryption: Encryption | None = None
+    ) -> None:
         self._client = client
         self._bucket = bucket
+        self._written_with: EncryptionArguments = encryption.arguments() if encryption else {}
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     @property
@@ -55,7 +94,7 @@ class S3Storage:
 
     def put(self, path: str, data: bytes) -> None:
         """See `Storage.put`."""
-        self._client.put_object(Bucket=self._bucket, Key=self._key(path), Body=data)
+        self._client.put_object(Bucket=self._bucket, Key=self._key(path), Body=data, **self._written_with)
 
     def compare_and_swap(self, path: str, data: bytes, expected: str | None) -> None:
         """See `Storage.compare_and_swap`."""
@@ -96,7 +135,9 @@ class S3Storage:
 
     def publish(self, scratch: Path, path: str) -> None:
         """See `Storage.publish`: large files go up in parts, and are there when the last part is."""
-        self._client.upload_file(str(scratch), self._bucket, self._key(path))
+        self._client.upload_file(
+            str(scratch), self._bucket, self._key(path), ExtraArgs=dict(self._written_with)
+        )
 
     def publish_if(self, scratch: Path, path: str, expected: str | None) -> None:
         """See `Storage.publish_if`; in one request, so up to the 5 GB that S3 takes in one."""
@@ -149,9 +190,9 @@ class S3Storage:
         key = self._key(path)
         try:
             if expected is None:
-                self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*", **self._written_with)
             else:
-                self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfMatch=expected)
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfMatch=expected, **self._written_with)
         except ClientError as error:
             if error.response["Error"]["Code"] in _CONFLICT:
                 raise VersionConflictError(f"{path} was replaced by another process") from error
