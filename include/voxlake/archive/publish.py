@@ -40,7 +40,7 @@ class Published:
         downloaded: Recordings that this run's tasks brought, or found in the lake where a killed task had put them.
         downloaded_bytes: Their size.
         unavailable: How many of the recordings have each `unavailable_reason`.
-        partial: How many of the merged sessions lack a recording.
+        partial: How many of the merged sessions lack something of their recordings.
     """
 
     sessions: int
