@@ -69,7 +69,7 @@ def _decoded_mp3(measured: Measured, damage: Damage) -> Iterator[Samples]:
 
 
 def _decoded_other(measured: Measured, damage: Damage) -> Iterator[Samples]:
-    resampler = AudioResampler("fltp", ("mono", "stereo")[min(2, measured.properties.channels) - 1])
+    resampler = AudioResampler("fltp")
     for frames in decoded_packets(measured.path):
         damage.frames += frames is None
         for frame in frames or ():
