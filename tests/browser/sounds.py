@@ -7,10 +7,11 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import imageio_ffmpeg
 
-from voxlake.audio.merge import MergeResult, merge
+from voxlake.audio.merge import MergeResult, Target, merge
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 # No two legs that follow each other are alike; all lie within what 8 kHz at the lowest bit rates carries.
@@ -48,6 +49,7 @@ class Kind:
         method: How it must be merged: `copy` or `encode`.
         exact: Whether a place in the file can be worked out from a moment. At a variable bit rate there is only the
             seek table, which has one byte for a place: a 256th of the file, here a fifth of a second.
+        format: What `merge` is told to make.
     """
 
     suffix: str
@@ -55,6 +57,7 @@ class Kind:
     seconds: float
     method: str
     exact: bool = True
+    format: Literal["auto", "flac", "opus"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ KINDS = {
     "mixed": Kind(".mp3", (_MP3_8K, _WAV_MU_LAW, _MP3_16K), 12.3, "encode"),
     "wav-mu-law": Kind(".wav", (_WAV_MU_LAW,) * 3, 12.3, "copy"),
     "wav-s16": Kind(".wav", (_WAV_S16,) * 3, 12.3, "copy"),
+    "flac": Kind(".flac", (_WAV_S16,) * 3, 12.3, "encode", format="flac"),
+    "opus": Kind(".opus", (_WAV_S16, _MP3_8K, _WAV_S16), 12.3, "encode", format="opus"),
 }
 
 
@@ -119,7 +124,7 @@ def _merged(kind: Kind, folder: Path, sounds: Sequence[str]) -> Merged:
     legs = [made[leg] for leg in zip(sounds, kind.formats, strict=True)]
     titles = [f"{leg} · Zoë → Łukasz" for leg in range(len(legs))]
     path = folder / f"merged{kind.suffix}"
-    return Merged(path, merge(legs, path, titles), titles)
+    return Merged(path, merge(legs, path, titles, target=Target(kind.format)), titles)
 
 
 def _make(path: Path, sound: str, leg: Format, seconds: float) -> Path:
