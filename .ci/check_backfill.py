@@ -1,4 +1,4 @@
-"""Backfills three days by Airflow's scheduler, four runs at a time, then again: the same tables, and no download."""
+"""Backfills two days by Airflow's scheduler, four runs at a time, then again: the same tables, and no download."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from voxlake.lake.schemas import CALLS, LEGS, RECORDINGS, SESSIONS
 
 DAG_ID = "ringcentral_recordings"
 END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-START = END - timedelta(days=3)
-DAYS = [(START + timedelta(days=number)).date() for number in range(-1, 4)]
+START = END - timedelta(days=2)
+DAYS = [(START + timedelta(days=number)).date() for number in range(-1, 3)]
 SANDBOX = SandboxConfig(
     mix=CallMix(calls_per_day=24), quotas={"heavy": QuotaLimit(6000), "auth": QuotaLimit(5)}, audio_format="mixed"
 )

@@ -88,7 +88,9 @@ def _watch(airflow: AirflowStandalone, dag_id: str, lake: Path, started: float) 
         ended = states["success"] + states["failed"]
         if ended >= shown + PROGRESS_STEP or ended == states.total():
             recordings, sessions = (
-                len(list((lake / "audio").glob(f"{kind}/*/*/*"))) for kind in ("recordings", "sessions")
+                # Beside each merged file lies its waveform.
+                len([file for file in (lake / "audio").glob(f"{kind}/*/*/*") if file.suffix != ".json"])
+                for kind in ("recordings", "sessions")
             )
             _say(
                 started,
