@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where this is set, every start of Python compiles all of Airflow anew, which takes longer than the work itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev demo up test test-browser test-distributed lint docs lock bench clean
+.PHONY: help install install-dev demo up test coverage test-browser test-distributed lint docs lock bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -57,7 +57,10 @@ up: install ## Airflow with the connection and the lake of the environment or .e
 	echo "$$AIRFLOW_HOME/simple_auth_manager_passwords.json.generated. Ctrl-C ends it."; \
 	airflow standalone & pid=$$!; trap "kill -TERM -- -$$pid; wait $$pid; exit 0" INT TERM HUP; wait $$pid
 
-test: install-dev ## all tests, with line coverage
+test: install-dev ## all tests
+	@python -m pytest -n 2 --ignore tests/distributed --ignore tests/browser
+
+coverage: install-dev ## the same, with the lines that none of them runs; takes half as long again
 	@python -m pytest -n 2 --cov --cov-report=term --ignore tests/distributed --ignore tests/browser
 
 test-browser: install-dev ## whether merged audio plays and seeks in Chromium; needs it and ffprobe (VOXLAKE_CHROMIUM names another)
