@@ -1,5 +1,4 @@
 import logging
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,14 +92,19 @@ def test_the_login_is_the_jwt_grant(client: RingCentralClient, server: ScriptedS
     assert login.body == b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=the.jwt.itself"
 
 
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Lets time pass for the state alone: the event loops of servers of other tests go by time.monotonic too."""
+    real_now = SqliteState.now
+    monkeypatch.setattr(SqliteState, "now", lambda state: real_now(state) + seconds)
+
+
 def test_a_token_near_its_end_is_renewed_before_a_request_fails(
     client: RingCentralClient, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.script(PATH, json_answer({}))
     client.get_json(PATH)
-    real_time = time.monotonic
 
-    monkeypatch.setattr(time, "monotonic", lambda: real_time() + 3600 - 350)
+    later(monkeypatch, 3600 - 350)
     client.get_json(PATH)
 
     assert bearers(server) == ["first-token", "second-token"]
@@ -165,8 +169,7 @@ def test_a_corrected_secret_works_at_once_and_a_correction_at_ringcentral_soon(
 
     with RingCentralClient(replace(credentials, client_secret="corrected"), SqliteState(tmp_path)) as client:
         client.get_json(PATH)
-    real_time = time.monotonic
-    monkeypatch.setattr(time, "monotonic", lambda: real_time() + 61)
+    later(monkeypatch, 61)
     with RingCentralClient(credentials, SqliteState(tmp_path)) as client:
         client.get_json(PATH)
 
