@@ -252,7 +252,7 @@ def _keep_damaged(storage: Storage, scratch: Path, path: str, sha256: str) -> Ro
     """
     try:
         with storage.local_copy(path) as kept:
-            again = _sha256(kept) == sha256
+            again = sha256_of(kept) == sha256
     except ObjectMissingError:
         again = False
     storage.publish(scratch, path)
@@ -265,7 +265,7 @@ def _describe(file: Path, path: str, sha256: str | None = None) -> Row:
     if defect is not None:
         log.warning("%s is kept as it came, but %s: %s", path, defect.kind, defect.detail)
     if sha256 is None:
-        sha256 = _sha256(file)
+        sha256 = sha256_of(file)
     return {
         "status": "downloaded",
         "unavailable_reason": None,
@@ -284,6 +284,7 @@ def _describe(file: Path, path: str, sha256: str | None = None) -> Row:
     }
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
     with file.open("rb") as audio:
         return hashlib.file_digest(audio, "sha256").hexdigest()

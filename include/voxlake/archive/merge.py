@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from voxlake.archive import missing
 from voxlake.archive.conversations import conversation_ids
-from voxlake.archive.download import held_audio, measure_held
+from voxlake.archive.download import held_audio, measure_held, sha256_of
 from voxlake.archive.plan import SessionRef, days_around, read_recordings
 from voxlake.archive.speakers import CallLog, began, read_call_log, speaker, title
 from voxlake.audio.merge import MergeResult, Target, merge
@@ -106,7 +104,7 @@ def merge_session(
             "audio_path": path,
             "content_type": result.properties.content_type,
             "size_bytes": scratch.stat().st_size,
-            "sha256": _sha256(scratch),
+            "sha256": sha256_of(scratch),
             "duration_ms": result.properties.duration_ms,
             "peaks_path": peaks_path,
             # Taken before: a merge that replaces our file begins after it, so its row is the newer one too.
@@ -158,7 +156,7 @@ def _parts(storage: Storage, recordings: Sequence[Row], stack: ExitStack) -> tup
             continue
         file = stack.enter_context(storage.local_copy(path))
         try:
-            parts.append(_Part(row, measure_held(file, path), _sha256(file)))
+            parts.append(_Part(row, measure_held(file, path), sha256_of(file)))
         except NotAudioError as error:
             refused = error
             lacks.append(missing.unplayable(row, str(error)))
@@ -185,11 +183,6 @@ def _starts(parts: Sequence[_Part], call_log: CallLog, tolerance: timedelta) -> 
     """When each recording began, in milliseconds; none before one that comes before it in the session."""
     times = [began(part.row, part.audio.properties.duration_ms, call_log, tolerance) for part in parts]
     return list(accumulate((round(1000 * time.timestamp()) for time in times), max))
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as audio:
-        return hashlib.file_digest(audio, "sha256").hexdigest()
 
 
 def _look(storage: Storage, session: SessionRef) -> tuple[dict[str, str | None], list[Row]]:

@@ -1,6 +1,6 @@
 """Encodes samples into a file with chapters: MP3, FLAC or Opus."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -84,8 +84,8 @@ def encode(
     Raises:
         OSError: the file cannot be written.
     """
-    write: dict[EncodedFormat, Callable[..., None]] = {"mp3": _encode_mp3, "flac": _encode_by_ffmpeg}
-    write.get(encoding.format, _encode_by_ffmpeg)(sound, destination, encoding, chapters, titles)
+    write = _encode_mp3 if encoding.format == "mp3" else _encode_by_ffmpeg
+    write(sound, destination, encoding, chapters, titles)
 
 
 def _encode_mp3(
