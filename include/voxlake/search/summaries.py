@@ -117,7 +117,7 @@ def _with_provider(rows: pa.Table) -> pa.Table:
 
 def _joined(expressions: Iterable[str]) -> str:
     """A text of the distinct values in columns of a group, of which each has a line."""
-    lists = ", ".join(f"list(distinct {expression})" for expression in expressions)
+    lists = ", ".join(f"list({expression})" for expression in expressions)
     return f"array_to_string(list_distinct(flatten([{lists}])), chr(10))"
 
 
@@ -195,10 +195,9 @@ with calls as (
     left join of_recordings r using (head, provider, id) left join of_sessions s using (head, provider, id)
 )
 select * exclude (numbers, names, extensions, end_ms), greatest(end_ms - start_ms, 0) as duration_ms,
-  chr(10) || regexp_replace(concat_ws(chr(10), numbers,
-    case when regexp_matches(names, '[0-9]{{7}}|[0-9][^0-9\n]{{1,3}}[0-9]')
-    then array_to_string(regexp_extract_all(names, '{NUMBER_IN_TEXT}'), chr(10)) end
-  ), '[^0-9\n]', '', 'g') || chr(10) as digits,
+  chr(10) || regexp_replace(
+    concat_ws(chr(10), numbers, array_to_string(regexp_extract_all(names, '{NUMBER_IN_TEXT}'), chr(10))),
+    '[^0-9\n]', '', 'g') || chr(10) as digits,
   {plain("names")} as names, chr(10) || lower(extensions) || chr(10) as extensions,
   nullif(trim({plain("from_name")}), '') as from_key, nullif(trim({plain("to_name")}), '') as to_key
 from rows order by day, start_ms, provider, id
