@@ -78,9 +78,8 @@ def main() -> None:
     index = _make_index(storage, folder, options.days)
     print(f"\n{'milliseconds a search':<46} {'p50':>7} {'p95':>7} {'busy':>7}   ({options.searches} searches each)")
     for case in CASES:
-        times, busy = [], time.process_time()
-        for query in _queries(case, options):
-            times.append(_timed(lambda query=query: search(index, query, numbers=True)))
+        busy = time.process_time()
+        times = [_timed(lambda query=query: search(index, query, numbers=True)) for query in _queries(case, options)]
         # What the processors had to do for it, all threads together: where other programs leave them to it.
         mean = (time.process_time() - busy) * 1000 / options.searches
         p50, p95 = _percentile(times, 50), _percentile(times, 95)
