@@ -18,7 +18,7 @@ class Right(StrEnum):
     """What somebody may be allowed to do; each is named as the auth manager knows it (`can read on …`)."""
 
     FIND = "Recordings"
-    """Search, look at conversations without hearing them, export, see the state of the archive; all else needs it too."""
+    """Search, look at conversations without hearing them, export, see the state of the archive; all needs it."""
     LISTEN = "Recordings Audio"
     """Play and download."""
     NUMBERS = "Recordings Phone Numbers"
