@@ -8,7 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -84,6 +84,21 @@ class LocalStorage:
         if before is not None:
             files = (file for file in files if _modified(file) < before.timestamp())
         yield from sorted(file.relative_to(self._root).as_posix() for file in files)
+
+    def versions(self, folder: str, first: str, last: str) -> dict[str, str]:
+        """See `Storage.versions`."""
+        found: dict[str, str] = {}
+        # One that is removed meanwhile is not there.
+        with suppress(FileNotFoundError), os.scandir(self._file(folder)) as entries:
+            for entry in entries:
+                path = f"{folder}/{entry.name}"
+                # A folder is looked into where paths in it, which go on with a slash, may lie between the two.
+                if entry.is_dir() and f"{path}0" > first and path < last:
+                    found |= self.versions(path, first, last)
+                elif first <= path < last and entry.is_file():
+                    with suppress(FileNotFoundError):
+                        found[path] = _version(Path(entry.path).stat())
+        return found
 
     def delete(self, path: str) -> None:
         """See `Storage.delete`."""

@@ -85,6 +85,9 @@ class Storage(Protocol):
     def list(self, prefix: str, before: datetime | None = None) -> Iterator[str]:
         """The paths of all objects below a folder, sorted; with `before` only of those last written before then."""
 
+    def versions(self, folder: str, first: str, last: str) -> dict[str, str]:
+        """The versions of the objects below a folder whose paths, as text, are `first` or later and before `last`."""
+
     def delete(self, path: str) -> None:
         """Removes the object; removing what is not there is no error."""
 
