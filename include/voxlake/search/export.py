@@ -47,8 +47,9 @@ _Batches = Iterator[pa.RecordBatch]
 def export_csv(index: SearchIndex, query: SearchQuery, *, numbers: bool) -> Iterator[bytes]:
     """The result as CSV (UTF-8 with a byte order mark, as Excel needs it), a piece at a time; the page does not matter.
 
-    Times are in the query's zone, with their offset. Text that a spreadsheet would take for a formula, as it
-    begins with `=`, `+`, `-`, `@`, a tab or a line break, gets an apostrophe before it; numbers such as `+16505550101` stay.
+    Times are in the query's zone, with their offset. Text that a spreadsheet would take for a formula, because of a
+    `=`, `+`, `-`, `@`, tab or line break at its beginning, gets an apostrophe before it; phone numbers such as
+    `+16505550101` stay as they are.
 
     Args:
         index: Of the lake.

@@ -58,10 +58,13 @@ class SearchIndex:
     Args:
         storage: The lake.
         folder: Where the index lies on this host, such as `VOXLAKE_STATE_DIR/search`; for several lakes at once.
+
+    Attributes:
+        storage: The lake.
     """
 
     def __init__(self, storage: Storage, folder: Path) -> None:
-        self._storage = storage
+        self.storage = storage
         self._folder = folder.absolute() / hashlib.sha256(f"{FORMAT}\n{storage.url}".encode()).hexdigest()[:16]
 
     def read(self, since: date, until: date, read: Callable[[Database, Files], Result]) -> Result:
@@ -101,7 +104,7 @@ class SearchIndex:
         by_day: dict[date, list[str]] = {}
         for table in SOURCES:
             begin, end = layout.table_file(table.name, first), layout.table_file(table.name, last)
-            for path, version in self._storage.versions(f"tables/{table.name}", begin, end).items():
+            for path, version in self.storage.versions(f"tables/{table.name}", begin, end).items():
                 if found := _DAY_FILE.fullmatch(path):
                     by_day.setdefault(date.fromisoformat(found[1]), []).append(f"{path} {version}")
         wanted = {}
@@ -135,7 +138,7 @@ class SearchIndex:
             columns = columns_of(table)
             # What has been replaced since the listing is newer than the name of the file says: the next search, which
             # lists the newer version, makes it again.
-            rows, _ = read_day(self._storage, table, day, columns=columns)
+            rows, _ = read_day(self.storage, table, day, columns=columns)
             tables[table] = table.schema.empty_table().select(columns) if rows is None else rows
         return tables
 
