@@ -12,8 +12,9 @@ from voxlake.ringcentral.grants import read_grants
 from voxlake.ringcentral.shared_state import open_state
 from voxlake.search.overview import DayState, archive_state
 from voxlake.settings import get_settings
-from voxlake.web.dependencies import Finder, Lake
+from voxlake.web.dependencies import Finder
 from voxlake.web.pages.airflow_paths import airflow_path
+from voxlake.web.pages.search import Index
 from voxlake.web.pages.verdict import verdict
 from voxlake.web.templating import templates
 
@@ -26,14 +27,14 @@ MOST_SESSIONS = 1024
 
 
 @router.get("/archive", name="archive")
-def archive_page(request: Request, lake: Lake, _: Finder, until: date | None = None) -> Response:
+def archive_page(request: Request, index: Index, _: Finder, until: date | None = None) -> Response:
     """The weeks up to the one of the day `until`: this one where it is left out."""
     now, settings = datetime.now(UTC), get_settings()
     last = min(until or now.date(), now.date())
     sunday = last + timedelta(days=6 - last.weekday())
     monday = sunday - WEEKS * _ONE_WEEK + timedelta(days=1)
     state = archive_state(
-        lake,
+        index,
         since=monday,
         until=min(sunday, now.date()),
         now=now,

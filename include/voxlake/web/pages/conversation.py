@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Request
 from starlette.responses import Response
 
-from voxlake.search.conversation import Chapter, ConversationMissingError, Gap, MergedAudio, read_conversation
+from voxlake.search.conversation import ConversationMissingError, read_conversation
+from voxlake.search.facts import Chapter, Gap, MergedAudio, Missing, Recording
 from voxlake.settings import get_settings
-from voxlake.web.dependencies import Finder, Lake
+from voxlake.web.dependencies import Finder
 from voxlake.web.pages.airflow_paths import airflow_path, task_run
+from voxlake.web.pages.search import Index
 from voxlake.web.rights import Right
 from voxlake.web.templating import templates
 
@@ -41,7 +43,7 @@ class Piece:
 @router.get("/conversations/{provider}/{telephony_session_id}", name="conversation")
 def conversation_page(
     request: Request,
-    lake: Lake,
+    index: Index,
     reader: Finder,
     provider: Annotated[str, Path(pattern="^[a-z]{1,32}$")],
     telephony_session_id: Annotated[str, Path(max_length=128)],
@@ -50,27 +52,36 @@ def conversation_page(
     """All of one conversation; `day` says where to look first."""
     try:
         conversation = read_conversation(
-            lake,
+            index,
             provider,
             telephony_session_id,
-            day=day or datetime.now(UTC).date(),
+            day=day,
             tolerance=get_settings().recording_tolerance,
             numbers=reader.may(Right.NUMBERS),
         )
     except ConversationMissingError:
         raise HTTPException(404, "The lake has no such conversation.") from None
     audio = conversation.audio
+    recordings = {recording.recording_id: recording for recording in conversation.recordings}
     context = {
         "conversation": conversation,
         "audio": audio,
         "pieces": pieces(audio) if audio else [],
-        "recordings": {recording.recording_id: recording for recording in conversation.recordings},
+        "recordings": recordings,
+        "missing": [_as_known_now(each, recordings.get(each.recording_id)) for each in conversation.missing],
         "may_listen": reader.may(Right.LISTEN),
         "listen_right": Right.LISTEN.value,
         "made_by": task_run(request, audio.made_by) if audio else None,
         "dag_path": airflow_path(request, "/dags/ringcentral_recordings"),
     }
     return templates.TemplateResponse(request, "conversation.html", context)
+
+
+def _as_known_now(missing: Missing, recording: Recording | None) -> Missing:
+    """What was missing when the file was made, with the reason that is known by now: it may have been `pending` then."""
+    if recording is None or recording.audio_path or not recording.why:
+        return missing
+    return replace(missing, words=recording.why)
 
 
 def pieces(audio: MergedAudio) -> list[Piece]:

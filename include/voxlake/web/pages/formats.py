@@ -62,9 +62,9 @@ def moment(time: datetime | None) -> str:
         return "–"
     time = time.astimezone(UTC)
     # All of it is digits and what stands between them, so nothing is to be escaped.
-    return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%S}Z" title="{:%Y-%m-%d %H:%M:%S} UTC">{:%Y-%m-%d %H:%M} UTC</time>').format(
-        time, time, time
-    )
+    return Markup(
+        '<time datetime="{:%Y-%m-%dT%H:%M:%S}Z" title="{:%Y-%m-%d %H:%M:%S} UTC">{:%Y-%m-%d %H:%M} UTC</time>'
+    ).format(time, time, time)
 
 
 def weekday(day: date) -> str:

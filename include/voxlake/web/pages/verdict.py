@@ -33,7 +33,9 @@ def verdict(state: ArchiveState) -> Verdict:
     days = sum(day.state != "empty" for day in state.days)
     if not days:
         return Verdict("pending", "Nothing has been archived in these weeks.", (_START,))
-    return Verdict("well", "All is well.", (f"{_count(held, 'recording')} of {_count(days, 'day')} held.", *_lost(state)))
+    return Verdict(
+        "well", "All is well.", (f"{_count(held, 'recording')} of {_count(days, 'day')} held.", *_lost(state))
+    )
 
 
 _START = "Is the DAG ringcentral_recordings switched on, or are these weeks of before? A backfill archives them."
@@ -61,10 +63,10 @@ def _wrong(state: ArchiveState) -> list[str]:
 def _waiting(state: ArchiveState) -> list[str]:
     found = []
     if state.pending_total:
-        found.append(f"{_count(state.pending_total, 'recording')} to be fetched; the next runs do it.")
+        found.append(f"{_count(state.pending_total, 'recording')} {_is(state.pending_total)} still to be fetched; the next runs do it.")
     unmerged = sum(day.unmerged for day in state.days)
     if unmerged:
-        found.append(f"{_count(unmerged, 'conversation')} to be merged; the next runs do it.")
+        found.append(f"{_count(unmerged, 'conversation')} {_is(unmerged)} still to be merged; the next runs do it.")
     if any(day.recordings for day in state.days) and not any(day.reconciled_at for day in state.days):
         found.append(
             "None of these days has been compared with the source yet: the nightly DAG ringcentral_reconcile does it."
