@@ -1,4 +1,4 @@
-"""A lake for the pages to show: some weeks of the sandbox's calls, archived by the steps of the archive themselves.
+"""A lake for the pages to show: some days of the sandbox's calls, archived by the steps of the archive themselves.
 
 It holds what a page has to tell apart (whole, partial, pending, failed and unrecorded conversations, transfers), and
 one conversation whose caller means harm.
@@ -31,7 +31,6 @@ from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.sqlite_state import SqliteState
 
-DAYS = 16
 RUN_ID = "scheduled__2026-11-20T10:00:00+00:00"
 # A page that takes one of these for HTML or script changes its title.
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>'\"&{{7*7}}"
@@ -50,14 +49,16 @@ class Archived:
     """What lies in the lake.
 
     Attributes:
+        folder: Where it and the state lie.
         lake: It.
         first: The first UTC day.
         last: The last one.
-        whole: A conversation with three recordings or more, all held.
+        whole: A conversation of yesterday, or a day before, with three recordings or more, all held.
         partial: One that lacks a recording which was deleted before it was fetched.
         failed: One whose only recording could not be fetched.
     """
 
+    folder: Path
     lake: Storage
     first: date
     last: date
@@ -66,11 +67,11 @@ class Archived:
     failed: Session
 
 
-def archive_some_weeks(folder: Path) -> Archived:
-    """Archives the days up to yesterday into `folder/lake`; what RingCentral granted is in `folder/state`."""
+def archive_days(folder: Path, days: int) -> Archived:
+    """Archives so many days up to yesterday into `folder/lake`; what RingCentral granted is in `folder/state`."""
     last = datetime.now(UTC).date() - timedelta(days=1)
-    start = datetime.combine(last - timedelta(days=DAYS - 1), time(), UTC)
-    end = start + timedelta(days=DAYS)
+    start = datetime.combine(last - timedelta(days=days - 1), time(), UTC)
+    end = start + timedelta(days=days)
     config = SandboxConfig(
         seed=5, mix=_MIX, quotas={"heavy": QuotaLimit(6000), "auth": QuotaLimit(50)}, parallel_sessions=1000
     )
@@ -81,16 +82,16 @@ def archive_some_weeks(folder: Path) -> Archived:
         sessions = sandbox.truth(start, end).sessions
         whole = next(session for session in reversed(sessions) if len(session.recordings) > 2)
         partial = next(session for session in sessions if len(session.recordings) > 1 and session is not whole)
-        failed = next(session for session in sessions[10:] if len(session.recordings) == 1)
+        failed = next(session for session in sessions[5:] if len(session.recordings) == 1)
         sandbox.delete_recording(partial.recordings[0].id)
-        sandbox.faults.add(Fault(on="content", kind="unplayable", id=sessions[25].recordings[0].id))
         sandbox.faults.add(Fault(on="content", kind="html", id=failed.recordings[0].id))
         planned = plan_sessions(lake, landed.sessions)
         # The last ones are left for a run that is still to come.
         _archive(client, lake, planned[:-2])
-        _reconcile(lake, folders, start.date())
+        # All days but the last one, which no night has come after.
+        _reconcile(lake, folders, [start.date() + timedelta(days=number) for number in range(days - 1)])
     _add_hostile(lake, whole)
-    return Archived(lake, start.date(), last, whole, partial, failed)
+    return Archived(folder, lake, start.date(), last, whole, partial, failed)
 
 
 def _client(sandbox: Sandbox, state: Path) -> RingCentralClient:
@@ -111,9 +112,7 @@ def _archive(client: RingCentralClient, lake: Storage, planned: Sequence[Session
     publish_run(lake, planned, RUN_ID)
 
 
-def _reconcile(lake: Storage, folders: Sequence[str], first: date) -> None:
-    # All days but the last one, which no night has come after.
-    days = [first + timedelta(days=number) for number in range(DAYS - 1)]
+def _reconcile(lake: Storage, folders: Sequence[str], days: Sequence[date]) -> None:
     reconcile_days(lake, days, source_days(lake, folders), datetime.now(UTC), _RETENTION, 100_000)
 
 
