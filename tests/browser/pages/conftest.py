@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,48 +14,69 @@ from tests.browser.archived import Archived, archive_days
 from tests.web.airflow_servers import PASSWORD, Server, simple_server
 
 SignIn = Callable[..., Page]
+GetBrowser = Callable[..., BrowserContext]
 
 # Nothing here takes as long on a machine with nothing else to do.
 _PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="session")
-def archived(tmp_path_factory: pytest.TempPathFactory) -> Archived:
-    return archive_days(tmp_path_factory.mktemp("archived"), days=5)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("archived")
 
 
 @pytest.fixture(scope="session")
-def airflow(archived: Archived, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def archiving(folder: Path) -> Iterator[Future[Archived]]:
+    """The lake is made while Airflow starts."""
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(archive_days, folder, days=5)
+
+
+@pytest.fixture(scope="session")
+def airflow(archiving: Future[Archived], folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An API server with a user of each of the SimpleAuthManager's roles, who is called as the role is."""
-    folder = archived.folder
     environment = {"VOXLAKE_LAKE_URL": str(folder / "lake"), "VOXLAKE_STATE_DIR": str(folder / "state")}
     with simple_server(tmp_path_factory.mktemp("airflow") / "home", environment) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def sign_in(airflow: Server, chromium: Browser) -> Iterator[SignIn]:
-    """Makes a page of a browser in which somebody has logged in through Airflow's own login page, once a role."""
-    logged_in: dict[str, Any] = {}
-    contexts: list[BrowserContext] = []
+def archived(archiving: Future[Archived], airflow: Server) -> Archived:
+    return archiving.result()
+
+
+@pytest.fixture(scope="session")
+def browsers(airflow: Server, chromium: Browser) -> Iterator[GetBrowser]:
+    """Browsers in which somebody has logged in through Airflow's own login page, once a role."""
+    made: dict[tuple[Any, ...], BrowserContext] = {}
+
+    def browser_of(role: str, **options: Any) -> BrowserContext:
+        key = (role, *sorted(options.items()))
+        if key not in made:
+            state = browser_of(role).storage_state() if options else None
+            made[key] = chromium.new_context(base_url=airflow.url, storage_state=state, **options)
+            made[key].set_default_timeout(_PATIENCE_MS)
+            if not options:
+                _log_in(made[key], role)
+        return made[key]
+
+    yield browser_of
+    for context in made.values():
+        context.close()
+
+
+@pytest.fixture
+def sign_in(browsers: GetBrowser) -> Iterator[SignIn]:
+    """Makes a page of somebody of a role; options are those of playwright's `new_context`, each of one value."""
+    pages: list[Page] = []
 
     def sign_in_as(role: str, **options: Any) -> Page:
-        context = chromium.new_context(base_url=airflow.url, storage_state=logged_in.get(role), **options)
-        contexts.append(context)
-        context.set_default_timeout(_PATIENCE_MS)
-        page = context.new_page()
-        if role not in logged_in:
-            page.goto("/")
-            page.get_by_label("Username").fill(role)
-            page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Sign in").click()
-            page.get_by_role("link", name="Recordings").or_(page.get_by_role("link", name="Dags")).first.wait_for()
-            logged_in[role] = context.storage_state()
-        return page
+        pages.append(browsers(role, **options).new_page())
+        return pages[-1]
 
     yield sign_in_as
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
 
 
 @pytest.fixture
@@ -85,3 +108,12 @@ def recordings(page: Page) -> Frame:
     frame.get_by_role("heading", name="Conversations", exact=True).wait_for()
     return frame
 
+
+def _log_in(context: BrowserContext, role: str) -> None:
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_label("Username").fill(role)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Dags").wait_for()
+    page.close()

@@ -56,9 +56,7 @@ def test_the_button_says_who_may_not_start_runs(sign_in: SignIn) -> None:
     expect(page.locator(".said").first).to_contain_text("You may not start runs of this DAG.")
 
 
-def test_a_conversation_leads_to_the_task_that_merged_it(
-    sign_in: SignIn, watch: Watch, archived: Archived
-) -> None:
+def test_a_conversation_leads_to_the_task_that_merged_it(sign_in: SignIn, watch: Watch, archived: Archived) -> None:
     page = watch(sign_in("user"))
     frame = recordings(page)
     frame.locator(f'a[href*="{archived.whole.telephony_session_id}"]').click()
