@@ -81,8 +81,9 @@ def airflow() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def settings() -> Iterator[None]:
-    """Those of the environment, read anew by each test."""
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Those of the environment, read anew by each test, with a folder of its own for what the processes share."""
+    monkeypatch.setenv("VOXLAKE_STATE_DIR", str(tmp_path / "state"))
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
@@ -129,8 +130,14 @@ def put_conversation(lake: Storage, **changed: Any) -> None:
         "start_time": START,
         "end_time": START + timedelta(seconds=1),
         "from_phone_number": NUMBER,
+        "call_ids": [],
         "recording_ids": [RECORDING],
+        "chapters": [{"recording_id": RECORDING, "start_ms": 0, "end_ms": 1000}],
         "status": "partial",
+        "missing": [{"recording_id": "4712", "reason": "pending"}],
+        "duration_ms": 1000,
+        "size_bytes": len(MERGED),
+        "sha256": "0" * 64,
         "audio_path": layout.session_audio(SESSION, DAY, "audio/mpeg"),
         "content_type": "audio/mpeg",
         "peaks_path": layout.session_peaks(SESSION, DAY),

@@ -16,7 +16,7 @@ SAMPLES = {
     "provider": "ringcentral",
     "telephony_session_id": "s-a1b2c3",
     "recording_id": "4711",
-    "path": "none.css",
+    "path": "page.js",
 }
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import HTTPException, Request
+from fastapi import HTTPException
 
+from tests.web.access_writer import PROCESSES, export, reader, request
 from tests.web.conftest import AUDIO, CONVERSATION, NUMBER, ORIGINAL, Serve, Site, accesses, put_conversation, today
 from voxlake.lake import layout, tables
 from voxlake.lake.local import LocalStorage
@@ -18,15 +18,6 @@ from voxlake.lake.schemas import ACCESS_LOG
 from voxlake.lake.storage import Storage
 from voxlake.web import access
 from voxlake.web.access import log_export, read_accesses
-from voxlake.web.rights import Reader
-
-
-def reader(name: str = "ann") -> Reader:
-    return Reader(user_id=name, name=name.title(), rights=frozenset(), address="192.0.2.1", user_agent="test/1")
-
-
-def request(query: str = "") -> Request:
-    return Request({"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": []})
 
 
 def what(lake: Storage) -> list[tuple[Any, ...]]:
@@ -182,14 +173,8 @@ def test_a_number_that_was_searched_for_is_masked_for_who_may_not_see_it(storage
     assert masked.query == "number=+1650•••••01"
 
 
-def write_many(folder: str, name: str) -> None:
-    for number in range(5):
-        log_export(request(f"number={number}"), LocalStorage(Path(folder)), reader(name))
-
-
 def test_processes_that_write_at_a_time_keep_all_rows(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=write_many, args=(str(tmp_path), f"process {number}")) for number in range(3)]
+    writers = [PROCESSES.Process(target=export, args=(tmp_path, f"process {number}", 5)) for number in range(3)]
     for writer in writers:
         writer.start()
     for writer in writers:

@@ -19,8 +19,6 @@ from voxlake.web import guard, pages, rights
 from voxlake.web.rights import Right
 
 ROLES = rights_of_roles("Simple")
-# What is behind the doors may say that it is not there.
-INSIDE = {200, 206, 404}
 
 
 def test_the_docs_know_every_route_and_no_other(site: Site) -> None:
@@ -46,15 +44,9 @@ def test_nobody_who_is_not_logged_in_gets_in(site: Site) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_gets_what_the_docs_say(site: Site, role: str) -> None:
-    assert rights_of_routes()
     for path, needed in rights_of_routes().items():
-        if path not in routes_of(site.app):
-            continue
         status = site.get(sample_of(path), role).status_code
-        if needed <= ROLES[role]:
-            assert status in INSIDE, (path, status)
-        else:
-            assert status == 403, (path, status)
+        assert status == (200 if needed <= ROLES[role] else 403), path
 
 
 def test_a_user_without_any_role_gets_nothing(site: Site) -> None:
