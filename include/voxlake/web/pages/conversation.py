@@ -78,7 +78,7 @@ def conversation_page(
 
 
 def _as_known_now(missing: Missing, recording: Recording | None) -> Missing:
-    """What was missing when the file was made, with the reason that is known by now: it may have been `pending` then."""
+    """What was missing when the file was made, for the reason that is known by now: then it was mostly `pending`."""
     if recording is None or recording.audio_path or not recording.why:
         return missing
     return replace(missing, words=recording.why)

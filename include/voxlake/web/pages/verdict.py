@@ -63,7 +63,8 @@ def _wrong(state: ArchiveState) -> list[str]:
 def _waiting(state: ArchiveState) -> list[str]:
     found = []
     if state.pending_total:
-        found.append(f"{_count(state.pending_total, 'recording')} {_is(state.pending_total)} still to be fetched; the next runs do it.")
+        recordings = _count(state.pending_total, "recording")
+        found.append(f"{recordings} {_is(state.pending_total)} still to be fetched; the next runs do it.")
     unmerged = sum(day.unmerged for day in state.days)
     if unmerged:
         found.append(f"{_count(unmerged, 'conversation')} {_is(unmerged)} still to be merged; the next runs do it.")
