@@ -91,12 +91,12 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serves the app over a lake, with uvicorn's `proxy_headers` as Airflow's own option sets it."""
+    """Serves the app over a lake, below a path of the host or not, with uvicorn's `proxy_headers` or without."""
     with _servers() as start:
 
-        def start_site(lake: Storage, *, proxy_headers: bool = False) -> Site:
+        def start_site(lake: Storage, *, root_path: str = "", proxy_headers: bool = False) -> Site:
             app = create_app(lambda: lake)
-            whole = FastAPI()
+            whole = FastAPI(root_path=root_path)
             whole.mount("/voxlake", app)
             return Site(start(whole, proxy_headers), lake, app)
 
