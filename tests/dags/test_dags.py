@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import ParamValidationError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -102,6 +103,20 @@ def test_media_and_audio_work_waits_in_pools_of_its_own(
 def test_one_task_in_the_end_says_whether_the_run_failed(dags: dict[str, Any], dag_id: str, last: str) -> None:
     assert [task.task_id for task in dags[dag_id].leaves] == [last]
     assert dags[dag_id].get_task(last).trigger_rule == "all_done"
+
+
+@pytest.mark.parametrize("wrong", ["../x", "a b", "", "x" * 129, 5, "<script>"])
+def test_what_is_no_session_id_is_refused_when_a_run_is_triggered(dags: dict[str, Any], wrong: Any) -> None:
+    param = dags["ringcentral_recordings"].params.get_param("telephony_session_ids")
+    assert param.resolve(["s-a0d1"]) == ["s-a0d1"]
+    with pytest.raises(ParamValidationError):
+        param.resolve(["s-a0d1", wrong])
+
+
+def test_a_merge_links_to_its_conversation_and_no_other_task_does(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        linked = {task.task_id for task in dag.tasks if task.operator_extra_links}
+        assert linked == {"session.merge"}
 
 
 @pytest.mark.parametrize("file", DAGS)

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import Asset, Param, TriggerRule, XComArg, get_current_context, task, task_group
 
+from voxlake.airflow.conversation_link import merge_task
 from voxlake.airflow.retries import ArchiveRetryPolicy
 
 # [core] max_map_length: a longer list fails the task that returns it.
@@ -42,6 +43,17 @@ WINDOW_PARAMS = {
     ),
 }
 
+SESSION_PARAMS = {
+    "telephony_session_ids": Param(
+        [],
+        type="array",
+        items={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"},
+        maxItems=MAX_MAPPED,
+        title="Telephony session ids",
+        description="For a run by hand that archives just these sessions, whose calls have landed; reads no call log.",
+    ),
+}
+
 _SESSION_IDS = "{{ task.op_kwargs['sessions'] | map(attribute='telephony_session_id') | join(', ') | truncate(200) }}"
 
 
@@ -63,7 +75,7 @@ def archive_sessions(batches: XComArg) -> XComArg:
         steps.download(sessions, get_current_context())
 
     # What could be downloaded is merged, also where a recording of the session failed.
-    @task(pool="audio", map_index_template=_SESSION_IDS, trigger_rule=TriggerRule.ALL_DONE)
+    @merge_task(pool="audio", map_index_template=_SESSION_IDS, trigger_rule=TriggerRule.ALL_DONE)
     def merge(sessions: list[dict[str, Any]]) -> list[str]:
         from voxlake.airflow import steps
 
