@@ -139,3 +139,18 @@ def test_there_is_no_status_and_no_range_of_what_is_not_there(storage: Storage) 
         storage.status("audio/none.mp3")
     with pytest.raises(ObjectMissingError, match=re.escape("audio/none.mp3")):
         storage.read_range("audio/none.mp3", 0, 9, "a version")
+
+
+def test_versions_of_a_part(storage: Storage) -> None:
+    paths = ["t/date=2026-11-19/a", "t/date=2026-11-20/a", "t/date=2026-11-20/b", "t/date=2026-11-21/a", "t/z", "u/a"]
+    for path in paths:
+        storage.put(path, path.encode())
+
+    assert storage.versions("t", "", "~") == {path: storage.version(path) for path in paths[:5]}
+    assert sorted(storage.versions("t", "t/date=2026-11-20/a", "t/date=2026-11-21/a")) == paths[1:3]
+    assert sorted(storage.versions("t", "t/date=2026-11-20/b", "t/date=2026-11-21/b")) == paths[2:4]
+    assert storage.versions("t", "t/date=2027", "t/date=2028") == {}
+    assert storage.versions("nothing", "", "~") == {}
+    before = storage.versions("t", "t/z", "t/zz")
+    storage.put("t/z", b"another")
+    assert storage.versions("t", "t/z", "t/zz") != before

@@ -115,6 +115,12 @@ def put(storage: Storage, table: Table, *rows: Row) -> None:
     tables.upsert(storage, table, tables.to_arrow(table, rows))
 
 
+def empty(storage: Storage) -> None:
+    """Removes all rows."""
+    for path in list(storage.list("tables")):
+        storage.delete(path)
+
+
 def put_calls(storage: Storage, *rows: Row) -> None:
     put(storage, CALLS, *rows)
 

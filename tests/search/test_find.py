@@ -13,6 +13,7 @@ from tests.search.archive import (
     MIDNIGHT,
     NOON,
     call,
+    empty,
     find,
     ids,
     leg,
@@ -223,8 +224,7 @@ _VALUES = st.sampled_from([None, "a", "B", "é"])
 def test_every_sort_shows_each_conversation_once(
     local_index: SearchIndex, rows: list[tuple[int, str | None, int]], data: st.DataObject
 ) -> None:
-    for path in list(local_index.storage.list("tables")):
-        local_index.storage.delete(path)
+    empty(local_index.storage)
     put_calls(
         local_index.storage,
         *(

@@ -97,7 +97,7 @@ class LocalStorage:
                     found |= self.versions(path, first, last)
                 elif first <= path < last and entry.is_file():
                     with suppress(FileNotFoundError):
-                        found[path] = _version(Path(entry.path).stat())
+                        found[path] = _version(entry.stat())
         return found
 
     def delete(self, path: str) -> None:
