@@ -57,7 +57,7 @@ def browsers(airflow: Server, chromium: Browser) -> Iterator[GetBrowser]:
             made[key] = chromium.new_context(base_url=airflow.url, storage_state=state, **options)
             made[key].set_default_timeout(_PATIENCE_MS)
             if not options:
-                _log_in(made[key], role)
+                log_in(made[key], role)
         return made[key]
 
     yield browser_of
@@ -109,7 +109,8 @@ def recordings(page: Page) -> Frame:
     return frame
 
 
-def _log_in(context: BrowserContext, role: str) -> None:
+def log_in(context: BrowserContext, role: str) -> None:
+    """Logs in through Airflow's login page."""
     page = context.new_page()
     page.goto("/")
     page.get_by_label("Username").fill(role)
