@@ -39,7 +39,7 @@ ONE_LEG = b"RIFF" + bytes(range(255, -1, -1)) * 100
 PEAKS = b'{"duration": 1, "peaks": [[0.5]]}'
 NUMBER = "+16505550101"
 
-Serve = Callable[[Storage], "Site"]
+Serve = Callable[..., "Site"]
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serves the app over a lake."""
+    """Serves the app over a lake, below a path of the host or not, with uvicorn's `proxy_headers` or without."""
     with _servers() as start:
 
-        def start_site(lake: Storage) -> Site:
+        def start_site(lake: Storage, *, root_path: str = "", proxy_headers: bool = False) -> Site:
             app = create_app(lambda: lake)
-            whole = FastAPI()
+            whole = FastAPI(root_path=root_path)
             whole.mount("/voxlake", app)
-            return Site(start(whole), lake, app)
+            return Site(start(whole, proxy_headers), lake, app)
 
         yield start_site
 
@@ -172,11 +172,11 @@ def today() -> date:
 
 
 @contextmanager
-def _servers() -> Iterator[Callable[[FastAPI], str]]:
+def _servers() -> Iterator[Callable[[FastAPI, bool], str]]:
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def start(app: FastAPI) -> str:
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    def start(app: FastAPI, proxy_headers: bool) -> str:
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", proxy_headers=proxy_headers))
         thread = threading.Thread(target=server.run, daemon=True)
         running.append((server, thread))
         thread.start()

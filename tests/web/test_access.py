@@ -38,6 +38,14 @@ def test_a_play_says_who_what_when_and_from_where(storage: Storage, serve: Serve
     assert row["user_agent"] == ("Listening/1 <script>" + "x" * 1000)[:500]
 
 
+@pytest.mark.parametrize(("proxy_headers", "address"), [(False, "127.0.0.1"), (True, "203.0.113.9")])
+def test_an_address_that_anybody_can_send_counts_only_where_the_server_is_told_to(
+    archive: LocalStorage, serve: Serve, proxy_headers: bool, address: str
+) -> None:
+    serve(archive, proxy_headers=proxy_headers).get(AUDIO, headers={"X-Forwarded-For": "203.0.113.9"})
+    assert [row["address"] for row in accesses(archive)] == [address]
+
+
 def test_the_ranges_of_one_play_are_one_row_whichever_comes_first(site: Site) -> None:
     for asked in ("bytes=5000-5999", "bytes=0-99", "bytes=-100"):
         assert site.get(AUDIO, headers={"Range": asked}).status_code == 206

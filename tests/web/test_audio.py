@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -29,6 +30,7 @@ from tests.web.conftest import (
 )
 from voxlake.airflow.lake import open_lake
 from voxlake.lake import layout
+from voxlake.lake.local import LocalStorage
 from voxlake.lake.storage import ObjectStatus, Storage
 from voxlake.settings import get_settings
 
@@ -229,6 +231,16 @@ def test_a_table_that_names_another_file_gives_none_out(site: Site, path: str) -
     put_conversation(site.lake, audio_path=path, peaks_path=path, merged_at=datetime.now(UTC))
     assert site.get(AUDIO).status_code == 404
     assert site.get(f"{CONVERSATION}/peaks").status_code == 404
+
+
+def test_a_path_that_a_proxy_puts_before_airflows_changes_nothing(archive: LocalStorage, serve: Serve) -> None:
+    site = serve(archive, root_path="/airflow")
+    assert site.get(f"/airflow{AUDIO}").content == MERGED
+    assert site.get(f"/airflow{AUDIO}", None).status_code == 401
+    page = site.get(f"/airflow{CONVERSATION}", headers={"Accept": "text/html"})
+    links = set(re.findall(r'(?:href|src|action)="(/[^"]*)"', page.text))
+    assert f"/airflow{AUDIO}?day={DAY}" in links
+    assert {link.split("/")[1] for link in links} == {"airflow"}
 
 
 def test_a_bad_day_is_named(site: Site) -> None:

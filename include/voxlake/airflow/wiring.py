@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import Asset, Param, TriggerRule, XComArg, get_current_context, task, task_group
 
-from voxlake.airflow.recordings_page import merge_task
+from voxlake.airflow.conversation_link import merge_task
 from voxlake.airflow.retries import ArchiveRetryPolicy
 
 # [core] max_map_length: a longer list fails the task that returns it.
