@@ -94,7 +94,7 @@ $(VENV)-bench/.installed: bench/requirements.txt | $(VENV)/.uv
 	@touch $@
 
 bench: install-dev $(VENV)-bench/.installed ## Voxlake beside what one would take instead, side by side (an hour and a quarter)
-	@for bench in quota downloads upsert land merge extract; do echo; python -m bench.$$bench || exit 1; done
+	@for bench in quota downloads upsert land merge extract search; do echo; python -m bench.$$bench || exit 1; done
 
 clean: ## remove what the targets made (never a lake of yours)
 	rm -rf $(VENV) $(VENV)-bench .bench .demo .airflow .pytest_cache .mypy_cache .ruff_cache .coverage*

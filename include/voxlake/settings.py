@@ -53,7 +53,8 @@ class Settings(BaseSettings):
         default_factory=lambda: project_root() / ".voxlake",
         description=(
             "Folder shared by all processes of a host: the encrypted access token and the request quota of each "
-            "credential. Holds nothing that cannot be lost. Default: `.voxlake/` beside `dags/`."
+            "credential, and the index of the Recordings page. Holds nothing that cannot be lost. Default: `.voxlake/` "
+            "beside `dags/`."
         ),
     )
     quota_url: str = Field(

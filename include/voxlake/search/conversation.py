@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from voxlake.archive.plan import days_around
@@ -101,19 +100,18 @@ def _gather(storage: Storage, provider: str, session_id: str, days: set[date]) -
         if days_around(there) <= looked:
             break
         looked |= days_around(there)
-    legs = _read(storage, LEGS, looked, pc.field("call_id").isin([row["call_id"] for row in calls]), provider)
+    legs = _read(storage, LEGS, looked, pc.field("call_id").isin([row["call_id"] for row in calls]))
     return _Rows(calls, legs, recordings, max(sessions, key=lambda row: len(row["recording_ids"] or []), default=None))
 
 
-def _read(storage: Storage, table: Table, days: set[date], where: pc.Expression | None, provider: str) -> list[Row]:
-    """Rows of a provider, once each, by time: one that moves over midnight may be met on both days."""
+def _read(
+    storage: Storage, table: Table, days: set[date], where: pc.Expression | None, provider: str | None = None
+) -> list[Row]:
+    """Rows of a provider, or of any, once each, by time: one that moves over midnight may be met on both days."""
     found = merge_versions(table, tables.read(storage, table, days, where))
-    if "provider" in table.schema.names:
-        found = found.filter(pc.coalesce(pc.field("provider"), pa.scalar(_RINGCENTRAL)) == provider)
-    elif provider != _RINGCENTRAL:
-        return []
     rows: list[Row] = found.to_pylist()
-    return rows
+    # Rows of an earlier release do not say, nor does a table that only RingCentral has.
+    return [row for row in rows if provider in (None, row.get("provider") or _RINGCENTRAL)]
 
 
 def _days_in_index(index: SearchIndex, provider: str, session_id: str) -> set[date]:

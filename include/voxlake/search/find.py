@@ -114,7 +114,8 @@ def search(index: SearchIndex, query: SearchQuery, *, numbers: bool) -> Found:
         total = sum(count for count, _ in days.values())
         pages = max(1, -(-total // PAGE_SIZE))
         page = min(query.page, pages)
-        part = _Part(files, (page - 1) * PAGE_SIZE, min(page * PAGE_SIZE, total), total)
+        with_hits = {day: files[day] for day in days}
+        part = _Part(with_hits, (page - 1) * PAGE_SIZE, min(page * PAGE_SIZE, total), total)
         if query.sort == "start":
             part = _narrowed(part, {day: count for day, (count, _) in days.items()}, newest_first=query.order == "desc")
         found = _rows(database, files, _keys(database, query, part, where)) if total else []

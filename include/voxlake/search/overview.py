@@ -11,6 +11,7 @@ from typing import Any
 
 from voxlake.archive.deadlines import AT_RISK, deletion_times
 from voxlake.archive.plan import is_to_fetch
+from voxlake.lake import layout
 from voxlake.lake.days import read_day
 from voxlake.lake.schemas import RECONCILIATION
 from voxlake.lake.storage import Storage
@@ -23,6 +24,7 @@ Row = dict[str, Any]
 
 PENDING_SHOWN = 200
 _READS_AT_ONCE = 16
+_NEVER_COMPARED: Row = {"calls_missing": 0, "reconciled_at": None}
 
 _COUNTED = ("calls", "recordings", "held", "pending", "failed", "unavailable", "complete", "partial", "unmerged")
 _COUNTS = """
@@ -161,10 +163,11 @@ def archive_state(
     counted, not_held = index.read(
         since, until, lambda database, files: (_counted(database, files), _not_held(database, files))
     )
-    days = [since + timedelta(days=number) for number in range((until - since).days + 1)]
-    compared = _compared(index.storage, days)
+    compared = _compared(index.storage, since, until)
     return ArchiveState(
-        days=tuple(_day_state(day, counted.get(day, {}), compared[day]) for day in days),
+        days=tuple(
+            _day_state(day, counted.get(day, {}), compared.get(day, _NEVER_COMPARED)) for day in _days(since, until)
+        ),
         pending=tuple(pending[:PENDING_SHOWN]),
         pending_total=len(pending),
         at_risk=sum(one.at_risk for one in pending),
@@ -220,8 +223,11 @@ def _pending(
     return sorted(pending, key=lambda one: (one.deletes_at, one.start_time, one.recording_id))
 
 
-def _compared(storage: Storage, days: Sequence[date]) -> dict[date, Row]:
-    """Of each day, how many calls are missing, and when it was last compared with the source."""
+def _compared(storage: Storage, since: date, until: date) -> dict[date, Row]:
+    """Of each day that was compared with the source, how many calls are missing, and when that was."""
+    first, last = (layout.table_file(RECONCILIATION.name, day) for day in (since, until + timedelta(days=1)))
+    listed = storage.versions(f"tables/{RECONCILIATION.name}", first, last)
+    days = [day for day in _days(since, until) if layout.table_file(RECONCILIATION.name, day) in listed]
 
     def read(day: date) -> Row:
         rows, _ = read_day(storage, RECONCILIATION, day, columns=["calls_missing", "reconciled_at"])
@@ -233,6 +239,10 @@ def _compared(storage: Storage, days: Sequence[date]) -> dict[date, Row]:
 
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         return dict(zip(days, pool.map(read, days), strict=True))
+
+
+def _days(since: date, until: date) -> list[date]:
+    return [since + timedelta(days=number) for number in range((until - since).days + 1)]
 
 
 def _day_state(day: date, counted: Row, compared: Row) -> DayState:
