@@ -150,10 +150,12 @@ def _add_hostile(lake: Storage, model: Session) -> None:
         "reason_description": HOSTILE,
         "recording_id": "hostile-recording",
     }
+    no_id = own | {"telephony_session_id": f"{HOSTILE}/../..", "call_id": "hostile-call-2"}
     chapters = [{**chapter, "from_name": HOSTILE, "to_name": HOSTILE} for chapter in session["chapters"]]
     missing = [{"recording_id": "hostile-recording", "reason": HOSTILE, "detail": HOSTILE}]
     changed: list[tuple[Table, dict[str, Any]]] = [
         (CALLS, call | own | said),
+        (CALLS, call | no_id | said),
         (LEGS, leg | own | said),
         (RECORDINGS, recording | own | {"recording_id": "hostile-recording", "status": "failed", "error": HOSTILE}),
         (SESSIONS, session | own | {"chapters": chapters, "missing": missing, "status": "partial", "made_by": HOSTILE}),
