@@ -37,8 +37,9 @@ def test_take(chromium: Browser, tmp_path: Path) -> None:
 
 def _logged_in(chromium: Browser, url: str, mode: Literal["light", "dark"]) -> Page:
     context = chromium.new_context(base_url=url, color_scheme=mode, viewport=_SIZE, timezone_id="America/New_York")
-    log_in(context, "op")
-    return context.new_page()
+    page = context.new_page()
+    log_in(page, "op")
+    return page
 
 
 def _open(frame: Frame, archived: Archived) -> None:

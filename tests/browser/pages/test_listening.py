@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Frame, Page, expect
 
 from tests.browser.archived import Archived
-from tests.browser.pages.conftest import SignIn, recordings
+from tests.browser.pages.conftest import SignIn, log_in, recordings
 from voxlake.lake import tables
 from voxlake.lake.schemas import SESSIONS
 
@@ -37,7 +37,9 @@ def await_place(page: Page | Frame, condition: str, argument: float) -> None:
 
 
 def test_find_open_hear_jump_save_and_be_on_record(sign_in: SignIn, watch: Watch, archived: Archived) -> None:
-    page = watch(sign_in("user"))
+    page = sign_in(None)
+    log_in(page, "user")
+    watch(page)
     frame = recordings(page)
     whole, stored = archived.whole, row_of(archived, archived.whole)
 
