@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.archived import HOSTILE_ID, Archived
 from tests.browser.pages.conftest import SignIn, recordings
-from tests.browser.pages.test_listening import await_place, path_of, row_of
+from tests.browser.pages.conversation_page import await_place, path_of, row_of
 
 Watch = Callable[[Page], Page]
 
@@ -68,7 +68,7 @@ def test_the_keyboard_alone_is_enough(sign_in: SignIn, watch: Watch, archived: A
     page.locator("h1 .party").first.wait_for()
 
     page.goto(path_of(archived.whole))
-    starts = [chapter["start_ms"] / 1000 for chapter in row_of(archived, archived.whole)["chapters"]]
+    starts = [chapter["start_ms"] / 1000 for chapter in row_of(archived.lake, archived.whole)["chapters"]]
     page.locator("#keys").wait_for()
     page.keyboard.press("Space")
     await_place(page, "at > place", 0.3)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi import Request
 
-from tests.web.pages.test_verdict import state
+from tests.web.pages.archive_states import state
 from voxlake.search.facts import Chapter, Gap, MergedAudio
 from voxlake.web.pages.airflow_paths import task_run
 from voxlake.web.pages.archive import WEEKS, weeks
