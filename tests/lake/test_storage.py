@@ -17,6 +17,21 @@ def test_what_is_put_is_read(storage: Storage) -> None:
     assert storage.read("raw/page.json.gz").version == storage.version("raw/page.json.gz")
 
 
+def test_versions_of_a_part(storage: Storage) -> None:
+    paths = ["t/date=2026-11-19/a", "t/date=2026-11-20/a", "t/date=2026-11-20/b", "t/date=2026-11-21/a", "t/z", "u/a"]
+    for path in paths:
+        storage.put(path, path.encode())
+
+    assert storage.versions("t", "", "~") == {path: storage.version(path) for path in paths[:5]}
+    assert sorted(storage.versions("t", "t/date=2026-11-20/a", "t/date=2026-11-21/a")) == paths[1:3]
+    assert sorted(storage.versions("t", "t/date=2026-11-20/b", "t/date=2026-11-21/b")) == paths[2:4]
+    assert storage.versions("t", "t/date=2027", "t/date=2028") == {}
+    assert storage.versions("nothing", "", "~") == {}
+    before = storage.versions("t", "t/z", "t/zz")
+    storage.put("t/z", b"another")
+    assert storage.versions("t", "t/z", "t/zz") != before
+
+
 def test_what_is_not_there_is_named(storage: Storage) -> None:
     assert storage.version("tables/none") is None
     with pytest.raises(ObjectMissingError, match=r"tables/none is not in the lake .*"):
@@ -139,18 +154,3 @@ def test_there_is_no_status_and_no_range_of_what_is_not_there(storage: Storage) 
         storage.status("audio/none.mp3")
     with pytest.raises(ObjectMissingError, match=re.escape("audio/none.mp3")):
         storage.read_range("audio/none.mp3", 0, 9, "a version")
-
-
-def test_versions_of_a_part(storage: Storage) -> None:
-    paths = ["t/date=2026-11-19/a", "t/date=2026-11-20/a", "t/date=2026-11-20/b", "t/date=2026-11-21/a", "t/z", "u/a"]
-    for path in paths:
-        storage.put(path, path.encode())
-
-    assert storage.versions("t", "", "~") == {path: storage.version(path) for path in paths[:5]}
-    assert sorted(storage.versions("t", "t/date=2026-11-20/a", "t/date=2026-11-21/a")) == paths[1:3]
-    assert sorted(storage.versions("t", "t/date=2026-11-20/b", "t/date=2026-11-21/b")) == paths[2:4]
-    assert storage.versions("t", "t/date=2027", "t/date=2028") == {}
-    assert storage.versions("nothing", "", "~") == {}
-    before = storage.versions("t", "t/z", "t/zz")
-    storage.put("t/z", b"another")
-    assert storage.versions("t", "t/z", "t/zz") != before

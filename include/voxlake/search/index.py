@@ -46,10 +46,11 @@ Result = TypeVar("Result")
 _MOST_BYTES = 2_000_000_000
 # Nobody reads a file for so long after it has been superseded.
 _SUPERSEDED_SECONDS = 600
-# A day of 10,000 conversations takes some 20 MB while it is summarised.
-_DAYS_AT_ONCE = 15
+# More days at once would mean fewer days around them to read twice; and more memory: 20 MB for 10,000 conversations.
+_DAYS_AT_ONCE = 7
 _READS_AT_ONCE = 8
 _DATABASE_MEMORY = "512MB"
+_SCRATCH = ".scratch"
 _ONE_DAY = timedelta(days=1)
 _DAY_FILE = re.compile(r"tables/[a-z]+/date=([0-9]{4}-[0-9]{2}-[0-9]{2})/[a-z]+\.parquet")
 
@@ -136,7 +137,7 @@ class SearchIndex:
     def _make(self, days: Sequence[date], wanted: Files, listed: Listed) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Whoever waits for the others finds their work done.
-        with FileLock(self._folder / ".lock"):
+        with FileLock(self._folder.with_suffix(".lock")):
             days = [day for day in days if not wanted[day].exists()]
             if not days:
                 return
@@ -171,18 +172,17 @@ class SearchIndex:
         return tables
 
     def _tidy(self, wanted: Files) -> None:
-        """Removes files that others have superseded, and the oldest of all where they take too much."""
-        kept = set(wanted.values())
+        """Removes what is superseded or was left by killed processes, and the oldest files where all take too much."""
+        kept, ours = set(wanted.values()), {str(day) for day in wanted}
         superseded = time.time() - _SUPERSEDED_SECONDS
         files = []
-        for file in self._folder.glob("*.parquet"):
+        for file in self._folder.iterdir():
             with suppress(FileNotFoundError):
                 status = file.stat()
                 files.append((status.st_mtime, status.st_size, file))
         total = sum(size for _, size, _ in files)
         for modified, size, file in sorted(files):
-            day = date.fromisoformat(file.name.partition(".")[0])
-            outdated = day in wanted and modified < superseded
+            outdated = modified < superseded and (file.suffix == _SCRATCH or file.name[:10] in ours)
             if file not in kept and (outdated or total > _MOST_BYTES):
                 file.unlink(missing_ok=True)
                 total -= size
@@ -213,7 +213,7 @@ def _database() -> Database:
 
 
 def _write(rows: pa.Table, file: Path) -> None:
-    scratch = file.with_name(f".{uuid.uuid4().hex}")
+    scratch = file.with_name(f"{uuid.uuid4().hex}{_SCRATCH}")
     try:
         scratch.touch(mode=0o600, exist_ok=False)
         pq.write_table(rows, scratch, compression="snappy")

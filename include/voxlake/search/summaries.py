@@ -136,19 +136,14 @@ def _with_provider(rows: pa.Table) -> pa.Table:
     return rows.append_column("provider", pa.repeat(pa.scalar("ringcentral"), rows.num_rows))
 
 
-def _joined(expressions: Iterable[str]) -> str:
-    """A text of the distinct values in columns of a group, of which each has a line."""
-    lists = ", ".join(f"list({expression})" for expression in expressions)
-    return f"array_to_string(list_distinct(flatten([{lists}])), chr(10))"
+def _both(what: str, table: str) -> str:
+    """What both parties of a group's rows have, with a line for each value; pairs that are alike come once."""
+    return f"string_agg(distinct concat_ws(chr(10), {table}.from_{what}, {table}.to_{what}), chr(10))"
 
 
 def _counted(column: str, values: Iterable[str]) -> str:
     """A column for each value: how many rows of a group have it."""
     return ", ".join(f"count(*) filter ({column} = '{value}') as {value}" for value in values)
-
-
-def _side(what: str) -> tuple[str, str]:
-    return f"from_{what}", f"to_{what}"
 
 
 # A name is told apart from a phone number that stands in its place, or in it: whoever may not see numbers may search
@@ -181,14 +176,13 @@ with calls as (
   select head, provider, id, min(start_ms) as start_ms, max(start_ms + duration_ms) as end_ms,
     count(distinct (account_id, call_id)) as calls,
     arg_min(struct_pack(direction, result, {", ".join(_PARTIES)}), (start_ms, call_id)) as first_call,
-    {_joined(_side("phone_number"))} as numbers, {_joined(_side("name"))} as names,
-    {_joined(_side("extension_number"))} as extensions
+    {_both("phone_number", "calls")} as numbers, {_both("name", "calls")} as names,
+    {_both("extension_number", "calls")} as extensions
   from heads join calls using (provider, id) where day - head in (0, 1) group by all
 ), of_legs as (
   select head, provider, id, count(distinct (account_id, call_id, leg_index)) as legs,
-    {_joined(f"day_legs.{name}" for name in _side("phone_number"))} as numbers,
-    {_joined(f"day_legs.{name}" for name in _side("name"))} as names,
-    {_joined(f"day_legs.{name}" for name in _side("extension_number"))} as extensions
+    {_both("phone_number", "day_legs")} as numbers, {_both("name", "day_legs")} as names,
+    {_both("extension_number", "day_legs")} as extensions
   from heads join calls using (provider, id) join day_legs using (account_id, call_id)
   where calls.day - head in (0, 1) and day_legs.day - head in (0, 1) group by head, provider, id
 ), of_recordings as (

@@ -125,6 +125,14 @@ def test_without_script_there_is_the_browsers_own_player(sign_in: SignIn, archiv
     expect(page.locator(".summary time").first).to_contain_text("UTC")
 
 
+def test_without_the_library_there_is_the_browsers_own_player_too(sign_in: SignIn, archived: Archived) -> None:
+    page = sign_in("user")
+    page.route("**/vendor/**", lambda route: route.abort())
+    page.goto(path_of(archived.whole))
+    expect(page.locator("#audio")).to_have_js_property("controls", True)
+    expect(page.locator("#controls")).to_be_hidden()
+
+
 def test_without_the_waveform_all_else_works(sign_in: SignIn, archived: Archived) -> None:
     page = sign_in("user")
     page.route("**/peaks?*", lambda route: route.fulfill(status=500))
