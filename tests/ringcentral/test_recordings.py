@@ -369,5 +369,5 @@ def _sandbox_recording(
     )
     recording = sandbox.truth(day, day + timedelta(days=1)).recordings[0]
     uri = f"{sandbox.media_url}/restapi/v1.0/account/~/recording/{recording.id}/content"
-    with RingCentralClient(credentials, SqliteState(tmp_path / "sandbox-state"), timeout=(10, 0.5)) as client:
+    with RingCentralClient(credentials, SqliteState(tmp_path / "sandbox-state"), timeout=(10, 2)) as client:
         yield sandbox, client, recording, uri
