@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where this is set, every start of Python compiles all of Airflow anew, which takes longer than the work itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev demo up test coverage test-browser test-distributed lint docs lock bench clean
+.PHONY: help install install-dev demo up test coverage test-browser screenshots test-distributed lint docs lock bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -63,8 +63,11 @@ test: install-dev ## all tests
 coverage: install-dev ## the same, with the lines that none of them runs; takes half as long again
 	@python -m pytest -n 2 --cov --cov-report=term --ignore tests/distributed --ignore tests/browser
 
-test-browser: install-dev ## whether merged audio plays and seeks in Chromium; needs it and ffprobe (VOXLAKE_CHROMIUM names another)
+test-browser: install-dev ## merged audio and the Recordings page in Chromium; needs it and ffprobe (VOXLAKE_CHROMIUM names another)
 	@python -m pytest tests/browser
+
+screenshots: install-dev ## the pictures of the Recordings page in docs/images, taken anew
+	@python -m pytest tests/browser/pages/take_screenshots.py
 
 test-distributed: install-dev ## what many hosts share, and a lost worker; needs PostgreSQL, and Redis, whose databases 11 to 13 it empties
 	@VOXLAKE_TEST_REDIS_URL="$${VOXLAKE_TEST_REDIS_URL:-$${VOXLAKE_TEST_REDIS:-redis://127.0.0.1:6379}/11}" \

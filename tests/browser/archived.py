@@ -73,8 +73,14 @@ class Archived:
     failed: Session
 
 
-def archive_days(folder: Path, days: int) -> Archived:
-    """Archives so many days up to yesterday into `folder/lake`; what RingCentral granted is in `folder/state`."""
+def archive_days(folder: Path, days: int, *, hostile: bool = True) -> Archived:
+    """Archives some days.
+
+    Args:
+        folder: The lake comes into `lake` below it, and what RingCentral granted into `state`.
+        days: How many, up to yesterday.
+        hostile: Whether there is the caller who means harm, too.
+    """
     last = datetime.now(UTC).date() - timedelta(days=1)
     start = datetime.combine(last - timedelta(days=days - 1), time(), UTC)
     end = start + timedelta(days=days)
@@ -93,7 +99,8 @@ def archive_days(folder: Path, days: int) -> Archived:
         _archive(client, lake, planned)
         # All days but the last one, which no night has come after.
         _reconcile(lake, folders, [start.date() + timedelta(days=number) for number in range(days - 1)])
-    _add_hostile(lake, whole)
+    if hostile:
+        _add_hostile(lake, whole)
     return Archived(folder, lake, start.date(), last, whole, partial, failed)
 
 
@@ -143,10 +150,12 @@ def _add_hostile(lake: Storage, model: Session) -> None:
         "reason_description": HOSTILE,
         "recording_id": "hostile-recording",
     }
+    no_id = own | {"telephony_session_id": f"{HOSTILE}/../..", "call_id": "hostile-call-2"}
     chapters = [{**chapter, "from_name": HOSTILE, "to_name": HOSTILE} for chapter in session["chapters"]]
     missing = [{"recording_id": "hostile-recording", "reason": HOSTILE, "detail": HOSTILE}]
     changed: list[tuple[Table, dict[str, Any]]] = [
         (CALLS, call | own | said),
+        (CALLS, call | no_id | said),
         (LEGS, leg | own | said),
         (RECORDINGS, recording | own | {"recording_id": "hostile-recording", "status": "failed", "error": HOSTILE}),
         (SESSIONS, session | own | {"chapters": chapters, "missing": missing, "status": "partial", "made_by": HOSTILE}),

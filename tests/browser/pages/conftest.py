@@ -47,17 +47,16 @@ def archived(archiving: Future[Archived], airflow: Server) -> Archived:
 
 @pytest.fixture(scope="session")
 def browsers(airflow: Server, chromium: Browser) -> Iterator[GetBrowser]:
-    """Browsers in which somebody has logged in through Airflow's own login page, once a role."""
+    """Browsers by who has logged in there, each with the cookie that Airflow's login page gives; None is nobody."""
     made: dict[tuple[Any, ...], BrowserContext] = {}
 
-    def browser_of(role: str, **options: Any) -> BrowserContext:
+    def browser_of(role: str | None, **options: Any) -> BrowserContext:
         key = (role, *sorted(options.items()))
         if key not in made:
-            state = browser_of(role).storage_state() if options else None
-            made[key] = chromium.new_context(base_url=airflow.url, storage_state=state, **options)
+            made[key] = chromium.new_context(base_url=airflow.url, **options)
             made[key].set_default_timeout(_PATIENCE_MS)
-            if not options:
-                _log_in(made[key], role)
+            if role is not None:
+                made[key].add_cookies([{"name": "_token", "value": airflow.tokens[role], "url": airflow.url}])
         return made[key]
 
     yield browser_of
@@ -70,7 +69,7 @@ def sign_in(browsers: GetBrowser) -> Iterator[SignIn]:
     """Makes a page of somebody of a role; options are those of playwright's `new_context`, each of one value."""
     pages: list[Page] = []
 
-    def sign_in_as(role: str, **options: Any) -> Page:
+    def sign_in_as(role: str | None, **options: Any) -> Page:
         pages.append(browsers(role, **options).new_page())
         return pages[-1]
 
@@ -109,11 +108,10 @@ def recordings(page: Page) -> Frame:
     return frame
 
 
-def _log_in(context: BrowserContext, role: str) -> None:
-    page = context.new_page()
+def log_in(page: Page, role: str) -> None:
+    """Logs in through Airflow's login page."""
     page.goto("/")
     page.get_by_label("Username").fill(role)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="Dags").wait_for()
-    page.close()

@@ -5,41 +5,24 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Frame, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.archived import Archived
-from tests.browser.pages.conftest import SignIn, recordings
-from voxlake.lake import tables
-from voxlake.lake.schemas import SESSIONS
+from tests.browser.pages.conftest import SignIn, log_in, recordings
+from tests.browser.pages.conversation_page import await_place, path_of, row_of
 
 Watch = Callable[[Page], Page]
 
 
-def path_of(session: Any) -> str:
-    return f"/voxlake/conversations/ringcentral/{session.telephony_session_id}"
-
-
-def row_of(archived: Archived, session: Any) -> dict[str, Any]:
-    days = [session.start_time.date()]
-    rows: list[dict[str, Any]] = tables.read(archived.lake, SESSIONS, days).to_pylist()
-    return next(row for row in rows if row["telephony_session_id"] == session.telephony_session_id)
-
-
-def await_place(page: Page | Frame, condition: str, argument: float) -> None:
-    """Waits until the place `at` in the conversation is as a condition in JavaScript says; `place` is the argument."""
-    page.wait_for_function(
-        f"place => {{ const at = document.getElementById('audio').currentTime; return {condition}; }}", arg=argument
-    )
-
-
 def test_find_open_hear_jump_save_and_be_on_record(sign_in: SignIn, watch: Watch, archived: Archived) -> None:
-    page = watch(sign_in("user"))
+    page = sign_in(None)
+    log_in(page, "user")
+    watch(page)
     frame = recordings(page)
-    whole, stored = archived.whole, row_of(archived, archived.whole)
+    whole, stored = archived.whole, row_of(archived.lake, archived.whole)
 
     frame.get_by_label("Recorded", exact=True).select_option("yes")
     frame.get_by_label("From day").fill(str(whole.start_time.date()))
@@ -142,10 +125,18 @@ def test_without_script_there_is_the_browsers_own_player(sign_in: SignIn, archiv
     expect(page.locator(".summary time").first).to_contain_text("UTC")
 
 
+def test_without_the_library_there_is_the_browsers_own_player_too(sign_in: SignIn, archived: Archived) -> None:
+    page = sign_in("user")
+    page.route("**/vendor/**", lambda route: route.abort())
+    page.goto(path_of(archived.whole))
+    expect(page.locator("#audio")).to_have_js_property("controls", True)
+    expect(page.locator("#controls")).to_be_hidden()
+
+
 def test_without_the_waveform_all_else_works(sign_in: SignIn, archived: Archived) -> None:
     page = sign_in("user")
     page.route("**/peaks?*", lambda route: route.fulfill(status=500))
     page.goto(path_of(archived.whole))
     expect(page.locator("#said")).to_contain_text("Without a waveform")
     page.locator("#chapters .jump").nth(1).click()
-    await_place(page, "at > place", row_of(archived, archived.whole)["chapters"][1]["start_ms"] / 1000)
+    await_place(page, "at > place", row_of(archived.lake, archived.whole)["chapters"][1]["start_ms"] / 1000)

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.archived import Archived
 from tests.browser.pages.conftest import SignIn
-from tests.browser.pages.test_listening import path_of
+from tests.browser.pages.conversation_page import path_of
 
 Watch = Callable[[Page], Page]
 

@@ -2,11 +2,13 @@
 
 from fastapi import APIRouter
 
+from voxlake.lake.layout import is_safe_id
 from voxlake.web.pages import access_log, archive, conversation, exports, search
 from voxlake.web.pages.formats import FILTERS
 from voxlake.web.templating import templates
 
 templates.env.filters.update(FILTERS)
+templates.env.tests["safe_id"] = is_safe_id
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
 
 ROUTERS: tuple[APIRouter, ...] = (

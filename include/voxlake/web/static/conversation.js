@@ -7,7 +7,7 @@ const audio = document.getElementById("audio");
 const play = document.getElementById("play");
 const seek = document.getElementById("seek");
 const speed = document.getElementById("speed");
-const duration = Number(player.dataset.duration);
+const length = Number(player.dataset.duration);
 const pieces = [...document.querySelectorAll("#chapters > li")];
 const chapters = pieces.filter((piece) => piece.dataset.number);
 
@@ -24,7 +24,7 @@ function say(text) {
 }
 
 function goTo(seconds) {
-  audio.currentTime = Math.min(Math.max(seconds, 0), duration);
+  audio.currentTime = Math.min(Math.max(seconds, 0), length);
   show();
 }
 
@@ -69,7 +69,7 @@ function show() {
   const now = audio.currentTime;
   document.getElementById("now").textContent = clock(now);
   seek.value = now;
-  seek.setAttribute("aria-valuetext", `${clock(now)} of ${clock(duration)}`);
+  seek.setAttribute("aria-valuetext", `${clock(now)} of ${clock(length)}`);
   const current = chapterAt(now);
   for (const chapter of chapters) {
     if (chapter === current) chapter.setAttribute("aria-current", "true");
@@ -106,8 +106,8 @@ function drawStrip() {
     const mark = document.createElement("span");
     mark.className = piece.dataset.number ? "chapter" : "gap";
     mark.textContent = piece.dataset.number ?? "";
-    mark.style.left = `${(100 * start) / duration}%`;
-    mark.style.width = `${(100 * (end - start)) / duration}%`;
+    mark.style.left = `${(100 * start) / length}%`;
+    mark.style.width = `${(100 * (end - start)) / length}%`;
     if (piece.dataset.number) mark.addEventListener("click", () => jump(piece));
     strip.append(mark);
   }
@@ -121,13 +121,13 @@ function colours() {
 }
 
 async function drawWave() {
-  const reply = await fetch(player.dataset.peaks);
-  if (!reply.ok) throw new Error(`the waveform cannot be had (${reply.status})`);
-  const stored = await reply.json();
   const container = document.getElementById("wave");
   container.hidden = false;
+  const reply = await fetch(player.dataset.peaks);
+  if (!reply.ok) throw new Error(`the waveform cannot be had (${reply.status})`);
+  const { duration, peaks } = await reply.json();
   const wave = WaveSurfer.create({
-    container, media: audio, ...stored, ...colours(), cspNonce: player.dataset.nonce,
+    container, media: audio, duration, peaks, ...colours(), cspNonce: player.dataset.nonce,
     height: 96, barWidth: 2, barGap: 1, barRadius: 2, normalize: true, dragToSeek: true,
   });
   wave.on("interaction", show);
