@@ -195,7 +195,9 @@ def test_a_run_is_heard_linked_and_made_again_for_one_session(
         heard = simple.get(f"/voxlake/conversations/ringcentral/{session}/audio?day={day}", "user")
         assert (heard.status_code, heard.content) == (200, s3_lake.read(row["audio_path"]).data)
         assert heard.headers.get("Content-Encoding") is None
-    assert {access["telephony_session_id"] for access in accesses(s3_lake)} == set(merged)
+    # The tests of the routes export from this lake too.
+    plays = [access for access in accesses(s3_lake) if access["action"] == "play"]
+    assert {access["telephony_session_id"] for access in plays} == set(merged)
 
     # As a person would want it who has removed what they do not trust.
     session, row = merged.popitem()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 # A run of at least seven digits, with what people put between them; both Python and DuckDB (RE2) take it.
-NUMBER_IN_TEXT = r"\+?\(?[0-9](?:[ .()/\-]{0,3}[0-9]){6,}"
+NUMBER_IN_TEXT = r"\+?\(?[0-9](?:[ .()/\-]*[0-9]){6,}"
 
 _NUMBER = re.compile(NUMBER_IN_TEXT)
 _DIGIT, _NO_DIGIT = re.compile(r"\d"), re.compile(r"\D")
