@@ -7,8 +7,10 @@ from datetime import UTC, date, datetime
 
 # What is there only while it is worked on.
 LEASES, OUTCOMES = "leases", "outcomes"
+# What providers have told of by themselves.
+INBOX = "inbox"
 # All that a lake has at its root.
-FOLDERS = ("audio", LEASES, OUTCOMES, "raw", "tables")
+FOLDERS = ("audio", INBOX, LEASES, OUTCOMES, "raw", "tables")
 
 AUDIO_SUFFIXES = {"audio/mpeg": ".mp3", "audio/wav": ".wav"}
 # Of merged files, which may be encoded anew.
@@ -94,6 +96,26 @@ def _session_file(telephony_session_id: str, day: date, suffix: str) -> str:
 def recording_lease(recording_id: str) -> str:
     """Who is downloading a recording, while it is being downloaded (JSON)."""
     return f"{LEASES}/ringcentral/recordings/{_safe(recording_id)}.json"
+
+
+def inbox_folder(provider: str) -> str:
+    """Where the events of a provider wait until they are acknowledged (JSON lines)."""
+    return f"{INBOX}/{_safe(provider)}/new"
+
+
+def acknowledged_folder(provider: str) -> str:
+    """Where its acknowledged events lie for some days."""
+    return f"{INBOX}/{_safe(provider)}/acknowledged"
+
+
+def is_acknowledged(path: str) -> bool:
+    """Whether a path of an inbox is that of acknowledged events."""
+    return path.split("/")[2:3] == ["acknowledged"]
+
+
+def inbox_lease(provider: str) -> str:
+    """Who is taking events out of the inbox of a provider (JSON)."""
+    return f"{LEASES}/{_safe(provider)}/inbox.json"
 
 
 def outcome(run_id: str, step: str, telephony_session_id: str) -> str:
