@@ -77,9 +77,8 @@ def append(storage: Storage, provider: str, events: Sequence[Event]) -> str:
         )
         for event in events
     ]
-    # By the time, so that the names are in order; and by chance, as several processes write.
-    name = f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%fZ')}-{uuid.uuid4().hex}.jsonl"
-    path = f"{layout.inbox_folder(provider)}/{name}"
+    # With chance in its name, as several processes write.
+    path = layout.delivery(provider, datetime.now(UTC), uuid.uuid4().hex)
     storage.put(path, "\n".join(lines).encode() + b"\n")
     return path
 

@@ -108,9 +108,31 @@ def acknowledged_folder(provider: str) -> str:
     return f"{INBOX}/{_safe(provider)}/acknowledged"
 
 
+def delivery(provider: str, received_at: datetime, nonce: str) -> str:
+    """The events that came together; the names are in the order of the times."""
+    stamp = received_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return f"{inbox_folder(provider)}/{stamp}-{_safe(nonce)}.jsonl"
+
+
+def received_at(delivery_path: str) -> datetime:
+    """When a delivery was written, from its name."""
+    stamp = delivery_path.rpartition("/")[2].partition("-")[0]
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
+
+
 def is_acknowledged(path: str) -> bool:
     """Whether a path of an inbox is that of acknowledged events."""
     return path.split("/")[2:3] == ["acknowledged"]
+
+
+def subscription(provider: str) -> str:
+    """What is known of the subscription to the events of a provider (JSON)."""
+    return f"{INBOX}/{_safe(provider)}/subscription.json"
+
+
+def open_sessions(provider: str) -> str:
+    """The telephony sessions that events have told of and that are not in the archive yet (JSON)."""
+    return f"{INBOX}/{_safe(provider)}/open_sessions.json"
 
 
 def inbox_lease(provider: str) -> str:
