@@ -21,6 +21,11 @@ SESSION_SUFFIXES = AUDIO_SUFFIXES | {"audio/flac": ".flac", "audio/ogg": ".opus"
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
 _ID = re.compile(r"(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
+_TABLE_FILE = re.compile(r"tables/([a-z_]+)/date=(\d{4}-\d\d-\d\d)/\1\.parquet")
+_AUDIO_FOLDER = r"audio/(?:recordings|sessions)/provider=[a-z]+/date=\d{4}-\d\d-\d\d/"
+_AUDIO_FILE = re.compile(_AUDIO_FOLDER + rf"{_ID.pattern}(?:{'|'.join(map(re.escape, SESSION_SUFFIXES.values()))})")
+_PEAKS_FILE = re.compile(_AUDIO_FOLDER + rf"{_ID.pattern}\.peaks\.json")
+
 
 def is_safe_id(identifier: str) -> bool:
     """Whether an id of a provider may become part of a path."""
@@ -63,6 +68,12 @@ def table_file(table: str, day: date) -> str:
     return f"tables/{table}/date={day.isoformat()}/{table}.parquet"
 
 
+def day_of_table_file(path: str) -> date | None:
+    """The reverse of `table_file`; None for what is no file of a table's day."""
+    match = _TABLE_FILE.fullmatch(path)
+    return date.fromisoformat(match[2]) if match else None
+
+
 def recording_audio(recording_id: str, day: date, content_type: str) -> str:
     """The audio of one recording, by the UTC day of its start."""
     return (
@@ -91,6 +102,16 @@ def session_peaks(telephony_session_id: str, day: date) -> str:
 
 def _session_file(telephony_session_id: str, day: date, suffix: str) -> str:
     return f"audio/sessions/provider=ringcentral/date={day.isoformat()}/{_safe(telephony_session_id)}{suffix}"
+
+
+def is_audio_file(path: str) -> bool:
+    """Whether a path is that of a recording or a merged file: what may be given to a listener."""
+    return _AUDIO_FILE.fullmatch(path) is not None
+
+
+def is_peaks_file(path: str) -> bool:
+    """Whether a path is that of a waveform."""
+    return _PEAKS_FILE.fullmatch(path) is not None
 
 
 def recording_lease(recording_id: str) -> str:
