@@ -30,7 +30,6 @@ from voxlake.lake.local import LocalStorage
 from voxlake.ringcentral.credentials import Credentials
 
 EVENTS, SUBSCRIPTION = "ringcentral_session_events", "ringcentral_subscription"
-OTHERS = ("ringcentral_recordings", "ringcentral_reconcile")
 
 
 def main() -> int:
@@ -61,16 +60,18 @@ def listening_airflow(sandbox: Sandbox, folder: Path) -> AirflowStandalone:
     """An Airflow that is prepared, not started, whose API server RingCentral's events are to come to."""
     airflow = AirflowStandalone(folder / "airflow", archive_environment(sandbox.connection_json(), folder))
     airflow.environment["VOXLAKE_WEBHOOK_URL"] = f"{airflow.url}/voxlake-webhooks/ringcentral"
-    # Assets start runs only where the schedule does; the DAGs that read whole hours are paused instead.
+    # Assets start runs only where the schedule does. So the DAGs that read whole hours stay paused, and the others too
+    # until the API server is up: a task that begins before that waits for its next try.
     airflow.environment["AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE"] = "True"
+    airflow.environment["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] = "True"
     airflow.prepare()
-    for dag_id in OTHERS:
-        airflow.cli("dags", "pause", dag_id, "--yes")
     return airflow
 
 
 def subscribe(airflow: AirflowStandalone, sandbox: Sandbox) -> None:
     """Returns when the DAG has subscribed."""
+    for dag_id in (EVENTS, SUBSCRIPTION):
+        airflow.unpause(dag_id)
     airflow.send("POST", f"/dags/{SUBSCRIPTION}/dagRuns", {"logical_date": None})
     while not sandbox.subscriptions.current():
         time.sleep(0.5)

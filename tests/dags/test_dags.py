@@ -15,7 +15,10 @@ PROJECT = Path(__file__).resolve().parents[2]
 DAGS = {
     "ringcentral_recordings.py": "ringcentral_recordings",
     "ringcentral_reconcile.py": "ringcentral_reconcile",
+    "ringcentral_session_events.py": "ringcentral_session_events",
+    "ringcentral_subscription.py": "ringcentral_subscription",
 }
+ARCHIVING_DAGS = ("ringcentral_recordings", "ringcentral_reconcile", "ringcentral_session_events")
 
 HEAVY = ("pyarrow", "pandas", "numpy", "av", "boto3", "duckdb", "cryptography")
 
@@ -58,8 +61,12 @@ def test_a_dag_documents_itself_and_begins_with_what_to_do_when_it_fails(dags: d
     assert card.lstrip().startswith("**When it fails**")
     for line in ("Source", "Rate limit", "Schedule", "Output", "Run again"):
         assert f"| {line} |" in card
+
+
+@pytest.mark.parametrize("dag_id", ARCHIVING_DAGS)
+def test_a_card_says_what_to_do_about_each_step(dags: dict[str, Any], dag_id: str) -> None:
     for task_id in ("publish", "extract", "land"):
-        assert f"`{task_id}`" in card
+        assert f"`{task_id}`" in dags[dag_id].doc_md
 
 
 @pytest.mark.parametrize(
@@ -81,6 +88,7 @@ ARCHIVING = {
     "session.merge": "audio",
     "publish": "default_pool",
 }
+WITHOUT_LAND = {task_id: pool for task_id, pool in ARCHIVING.items() if task_id != "land"}
 
 
 @pytest.mark.parametrize(
@@ -88,6 +96,7 @@ ARCHIVING = {
     [
         ("ringcentral_recordings", ARCHIVING),
         ("ringcentral_reconcile", {**ARCHIVING, "sweep": "default_pool", "compare": "default_pool"}),
+        ("ringcentral_session_events", {**WITHOUT_LAND, "look_again": "default_pool"}),
     ],
 )
 def test_media_and_audio_work_waits_in_pools_of_its_own(
@@ -102,6 +111,23 @@ def test_media_and_audio_work_waits_in_pools_of_its_own(
 def test_one_task_in_the_end_says_whether_the_run_failed(dags: dict[str, Any], dag_id: str, last: str) -> None:
     assert [task.task_id for task in dags[dag_id].leaves] == [last]
     assert dags[dag_id].get_task(last).trigger_rule == "all_done"
+
+
+def test_events_wake_their_dag_and_time_does_too(dags: dict[str, Any]) -> None:
+    dag = dags["ringcentral_session_events"]
+    assert type(dag.timetable).__name__ == "AssetOrTimeSchedule"
+    assert dag.timetable.timetable.expression == "*/10 * * * *"
+    assert [asset.name for asset in dag.timetable.asset_condition.objects] == ["ringcentral_session_events"]
+    assert dag.catchup is False
+    # Two that take events in would look for the same sessions.
+    assert dag.get_task("extract").max_active_tis_per_dag == 1
+    assert [asset.name for asset in dag.get_task("look_again").outlets] == ["ringcentral_session_events"]
+
+
+@pytest.mark.parametrize("dag_id", ["ringcentral_session_events", "ringcentral_subscription"])
+def test_what_runs_by_events_and_by_the_clock_is_retried_alike(dags: dict[str, Any], dag_id: str) -> None:
+    assert {task.retries for task in dags[dag_id].tasks} == {3}
+    assert {type(task.retry_policy).__name__ for task in dags[dag_id].tasks} == {"ArchiveRetryPolicy"}
 
 
 @pytest.mark.parametrize("file", DAGS)

@@ -30,7 +30,7 @@ from voxlake.archive.sync_token import sync_token_of
 from voxlake.audio.merge import Target
 from voxlake.lake.storage import Storage
 from voxlake.ringcentral.errors import NotFoundError, SyncTokenRefusedError
-from voxlake.settings import get_settings
+from voxlake.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from voxlake.ringcentral.client import RingCentralClient
@@ -147,7 +147,7 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
         AirflowRescheduleException: Some are not: the task gives its slot back until it is worth another look.
     """
     settings, lake = get_settings(), open_lake()
-    patience = Patience(wait=settings.recording_wait, retention=settings.recording_retention)
+    patience = patience_of(settings)
 
     with connected(context, lake, DOWNLOAD_MAX_WAIT, spread=True) as (conn_id, client):
 
@@ -168,17 +168,27 @@ def merge(sessions: Sequence[Mapping[str, Any]], context: Context) -> list[str]:
     settings, lake = get_settings(), open_lake()
     task = context["ti"]
     made_by = f"{context['dag_run'].dag_id}/{context['run_id']}/{task.task_id}/{task.map_index}"
-    options = MergeOptions(
-        timeline=settings.merge == "timeline",
-        target=Target(settings.merge_format, settings.merge_bit_rate),
-        tolerance=settings.recording_tolerance,
-    )
+    options = merge_options(settings)
     made, errors = _for_each(sessions, lambda session: merge_session(lake, session, run_of(context), options, made_by))
     _raise_all(errors, len(sessions))
     paths = [path for path in made if path is not None]
     if not paths:
         raise AirflowSkipException("no recording of these sessions is held, so there is nothing to merge")
     return paths
+
+
+def patience_of(settings: Settings) -> Patience:
+    """How long the settings give the provider for a recording."""
+    return Patience(wait=settings.recording_wait, retention=settings.recording_retention)
+
+
+def merge_options(settings: Settings) -> MergeOptions:
+    """How the settings have recordings merged."""
+    return MergeOptions(
+        timeline=settings.merge == "timeline",
+        target=Target(settings.merge_format, settings.merge_bit_rate),
+        tolerance=settings.recording_tolerance,
+    )
 
 
 def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Context) -> None:
