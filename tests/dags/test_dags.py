@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import ParamValidationError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -128,6 +129,20 @@ def test_events_wake_their_dag_and_time_does_too(dags: dict[str, Any]) -> None:
 def test_what_runs_by_events_and_by_the_clock_is_retried_alike(dags: dict[str, Any], dag_id: str) -> None:
     assert {task.retries for task in dags[dag_id].tasks} == {3}
     assert {type(task.retry_policy).__name__ for task in dags[dag_id].tasks} == {"ArchiveRetryPolicy"}
+
+
+@pytest.mark.parametrize("wrong", ["../x", "a b", "", "x" * 129, 5, "<script>"])
+def test_what_is_no_session_id_is_refused_when_a_run_is_triggered(dags: dict[str, Any], wrong: Any) -> None:
+    param = dags["ringcentral_recordings"].params.get_param("telephony_session_ids")
+    assert param.resolve(["s-a0d1"]) == ["s-a0d1"]
+    with pytest.raises(ParamValidationError):
+        param.resolve(["s-a0d1", wrong])
+
+
+def test_a_merge_links_to_its_conversation_and_no_other_task_does(dags: dict[str, Any]) -> None:
+    for dag_id in ARCHIVING_DAGS:
+        linked = {task.task_id for task in dags[dag_id].tasks if task.operator_extra_links}
+        assert linked == {"session.merge"}
 
 
 @pytest.mark.parametrize("file", DAGS)
