@@ -148,7 +148,12 @@ def test_a_task_that_waits_has_its_place_in_the_line_by_its_name_and_what_it_fet
     [(name, waiter)] = json.loads(shared_state().read(key) or b"")["lines"]["heavy"].items()
     first = min(pq.read_table(tmp_path / "lake" / "tables" / "recordings")["start_time"].to_pylist())
     assert name == "ringcentral_recordings.manual__1.task.-1"
-    assert waiter["rank"] == {"media": True, "backfill": run_type == "backfill", "started": first.timestamp()}
+    assert waiter["rank"] == {
+        "media": True,
+        "backfill": run_type == "backfill",
+        "routine": True,
+        "started": first.timestamp(),
+    }
 
 
 def test_further_connections_take_their_share_of_a_batch(

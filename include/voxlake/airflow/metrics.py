@@ -148,10 +148,10 @@ WEBHOOK_ACCEPTED = Metric(
     "None for longer than the company is ever without a call: the subscription is gone.",
 )
 WEBHOOK_REFUSED = Metric(
-    "voxlake.webhook.refused.<reason>",
+    "voxlake.webhook.refused",
     "counter",
     "requests",
-    ("provider",),
+    ("provider", "reason"),
     "Requests to the webhook address that were refused as `forged`, `unknown_subscription`, `malformed`, `oversized`, "
     "`content_type`, `replayed` or `not_kept`, or `repeated` and so nothing new; sent by the API server.",
     "`not_kept`: the lake cannot be written. `forged`: somebody tries, or the client secret was changed and "
@@ -207,11 +207,10 @@ def count_webhook(provider: str, became: str) -> None:
         provider: Whose address.
         became: `accepted`, or the reason of its refusal.
     """
-    tags = {"provider": provider}
     if became == "accepted":
-        incr(WEBHOOK_ACCEPTED.name, tags=tags)
+        incr(WEBHOOK_ACCEPTED.name, tags={"provider": provider})
     else:
-        incr(WEBHOOK_REFUSED.name.replace("<reason>", became), tags=tags)
+        incr(WEBHOOK_REFUSED.name, tags={"provider": provider, "reason": became})
 
 
 def send_silence(silence: timedelta | None) -> None:
