@@ -103,7 +103,7 @@ def test_a_run_sends_what_it_did_and_what_is_left_to_do(
         if metric not in OF_EVENTS
         for group in (("auth", "heavy") if "<group>" in metric.name else ("",))
     }
-    for metric in metrics.METRICS:
+    for metric in set(metrics.METRICS) - OF_EVENTS:
         kind = {"counter": "c", "gauge": "g", "timer": "ms"}[metric.kind]
         values = sent[f"airflow.{metric.name}".replace("<group>", "heavy")]
         assert {value.partition("|")[2] for value in values} == {kind}, metric.name
@@ -167,7 +167,7 @@ def test_what_became_of_webhook_requests_is_counted_by_reason(
     assert received() == {
         "airflow.voxlake.webhook.accepted,provider=ringcentral": ["1|c"],
         "airflow.voxlake.webhook.refused,provider=ringcentral,reason=forged": ["1|c"],
-        "airflow.voxlake.events.silent": ["120.000000|g"],
+        "airflow.voxlake.events.silent": ["120.0|g"],
     }
 
 
