@@ -11,7 +11,7 @@ from voxlake.airflow.priority import ScheduledFirst
 
 
 class VoxlakePlugin(AirflowPlugin):
-    """Registers the listener, the order of tasks, the name of the connection's secret field, the Recordings page."""
+    """Registers the listener, the order of tasks, the name of the connection's secret field, the FastAPI apps."""
 
     name = "voxlake"
     # Both in the form that Airflow asks for.
@@ -21,12 +21,16 @@ class VoxlakePlugin(AirflowPlugin):
     # Every process of Airflow loads this file, but only the API server asks for these two.
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:
-        """The Recordings page."""
+        """The Recordings page, and the receiver of what providers tell by themselves."""
         from voxlake.airflow.lake import open_lake
         from voxlake.airflow.recordings_page import PREFIX
+        from voxlake.airflow.webhooks import webhooks
         from voxlake.web.app import create_app
 
-        return [{"app": create_app(open_lake), "url_prefix": PREFIX, "name": "Voxlake Recordings"}]
+        return [
+            {"app": create_app(open_lake), "url_prefix": PREFIX, "name": "Voxlake Recordings"},
+            webhooks(),
+        ]
 
     @cached_property
     def external_views(self) -> list[dict[str, Any]]:

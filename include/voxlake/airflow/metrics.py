@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from airflow.sdk.observability.stats import gauge, incr, normalize_name_for_stats, timing
@@ -139,11 +139,39 @@ AT_RISK = Metric(
     "Any.",
 )
 
+WEBHOOK_ACCEPTED = Metric(
+    "voxlake.webhook.accepted",
+    "counter",
+    "requests",
+    ("provider",),
+    "Notifications that are safe in the inbox; sent by the API server.",
+    "None for longer than the company is ever without a call: the subscription is gone.",
+)
+WEBHOOK_REFUSED = Metric(
+    "voxlake.webhook.refused",
+    "counter",
+    "requests",
+    ("provider", "reason"),
+    "Requests to the webhook address that were refused as `forged`, `unknown_subscription`, `malformed`, `oversized`, "
+    "`content_type`, `replayed` or `not_kept`, or `repeated` and so nothing new; sent by the API server.",
+    "`not_kept`: the lake cannot be written. `forged`: somebody tries, or the client secret was changed and "
+    "`ringcentral_subscription` has not run since.",
+)
+SILENT = Metric(
+    "voxlake.events.silent",
+    "gauge",
+    "seconds",
+    (),
+    "Time since RingCentral last told of a call, at most a week; sent by `ringcentral_subscription`.",
+    "More than the company is ever without a recorded call.",
+)
+
 METRICS = (
     *(REQUESTS, REFUSED, WAITED, RECEIVED),
     *(LIMIT, PER_SECOND, USED, BLOCKED),
     *(DOWNLOADED, UNAVAILABLE, FAILED, MERGED, NOT_WHOLE),
     *(PENDING, OLDEST, AT_RISK),
+    *(WEBHOOK_ACCEPTED, WEBHOOK_REFUSED, SILENT),
 )
 
 
@@ -170,6 +198,25 @@ def send_requests(requested: Tally, grants: Sequence[Grant], tags: dict[str, str
             # In the name, as plain StatsD has no tags: the login's quota is none to be mistaken for the media's.
             name = metric.name.replace("<group>", grant.group)
             gauge(normalize_name_for_stats(name, log_warning=False), value, tags={"credential": grant.credential})
+
+
+def count_webhook(provider: str, became: str) -> None:
+    """Counts a request to a webhook address.
+
+    Args:
+        provider: Whose address.
+        became: `accepted`, or the reason of its refusal.
+    """
+    if became == "accepted":
+        incr(WEBHOOK_ACCEPTED.name, tags={"provider": provider})
+    else:
+        incr(WEBHOOK_REFUSED.name, tags={"provider": provider, "reason": became})
+
+
+def send_silence(silence: timedelta | None) -> None:
+    """Sends how long no event came; nothing where none is known of."""
+    if silence is not None:
+        gauge(SILENT.name, silence.total_seconds())
 
 
 def send_published(report: Published, backlog: Backlog, now: datetime, tags: dict[str, str]) -> None:

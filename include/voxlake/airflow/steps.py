@@ -14,7 +14,7 @@ from voxlake.airflow import metrics
 from voxlake.airflow.hook import RingCentralHook
 from voxlake.airflow.lake import open_lake
 from voxlake.airflow.retries import connection_errors_in_airflow_terms
-from voxlake.airflow.window import Window, is_backfill, is_scheduled, resolve_window, wanted_sessions
+from voxlake.airflow.window import Window, is_awaited, is_backfill, is_scheduled, resolve_window, wanted_sessions
 from voxlake.airflow.wiring import CALL_LOG
 from voxlake.archive.deadlines import read_backlog
 from voxlake.archive.download import Patience, download_session
@@ -30,7 +30,7 @@ from voxlake.archive.sync_token import sync_token_of
 from voxlake.audio.merge import Target
 from voxlake.lake.storage import Storage
 from voxlake.ringcentral.errors import NotFoundError, SyncTokenRefusedError
-from voxlake.settings import get_settings
+from voxlake.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from voxlake.ringcentral.client import RingCentralClient
@@ -85,7 +85,7 @@ def _extract_modified(context: Context, lake: Storage, window: Window) -> list[s
     """
     state = context["asset_state_store"][CALL_LOG]
     since = window.start - get_settings().call_log_overlap
-    with _connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client):
+    with connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client):
         try:
             with connection_errors_in_airflow_terms(conn_id):
                 folder = extract_modified(client, lake, state.get(PROGRESS), since, window.end)
@@ -100,7 +100,7 @@ def extract_window(lake: Storage, window: Window, context: Context) -> list[str]
     """Reads the call log of a window; returns the raw folders."""
     log.info("reading the company call log from %s to %s", window.start, window.end)
     with (
-        _connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client),
+        connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client),
         connection_errors_in_airflow_terms(conn_id),
     ):
         return extract_call_log(client, lake, window.start, window.end)
@@ -147,9 +147,9 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
         AirflowRescheduleException: Some are not: the task gives its slot back until it is worth another look.
     """
     settings, lake = get_settings(), open_lake()
-    patience = Patience(wait=settings.recording_wait, retention=settings.recording_retention)
+    patience = patience_of(settings)
 
-    with _connected(context, lake, DOWNLOAD_MAX_WAIT, spread=True) as (conn_id, client):
+    with connected(context, lake, DOWNLOAD_MAX_WAIT, spread=True) as (conn_id, client):
 
         def download_one(session: SessionRef) -> datetime | None:
             with connection_errors_in_airflow_terms(conn_id):
@@ -168,17 +168,27 @@ def merge(sessions: Sequence[Mapping[str, Any]], context: Context) -> list[str]:
     settings, lake = get_settings(), open_lake()
     task = context["ti"]
     made_by = f"{context['dag_run'].dag_id}/{context['run_id']}/{task.task_id}/{task.map_index}"
-    options = MergeOptions(
-        timeline=settings.merge == "timeline",
-        target=Target(settings.merge_format, settings.merge_bit_rate),
-        tolerance=settings.recording_tolerance,
-    )
+    options = merge_options(settings)
     made, errors = _for_each(sessions, lambda session: merge_session(lake, session, run_of(context), options, made_by))
     _raise_all(errors, len(sessions))
     paths = [path for path in made if path is not None]
     if not paths:
         raise AirflowSkipException("no recording of these sessions is held, so there is nothing to merge")
     return paths
+
+
+def patience_of(settings: Settings) -> Patience:
+    """How long the settings give the provider for a recording."""
+    return Patience(wait=settings.recording_wait, retention=settings.recording_retention)
+
+
+def merge_options(settings: Settings) -> MergeOptions:
+    """How the settings have recordings merged."""
+    return MergeOptions(
+        timeline=settings.merge == "timeline",
+        target=Target(settings.merge_format, settings.merge_bit_rate),
+        tolerance=settings.recording_tolerance,
+    )
 
 
 def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Context) -> None:
@@ -198,7 +208,7 @@ def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Cont
 
 
 @contextmanager
-def _connected(
+def connected(
     context: Context, lake: Storage, max_wait: float, *, spread: bool
 ) -> Iterator[tuple[str, RingCentralClient]]:
     """The name of the connection and a client of it; what its requests came to is told, however the task ends.
@@ -209,7 +219,7 @@ def _connected(
     task, run = context["ti"], run_of(context)
     # The name by which a task that comes back has its place in the line.
     waiter = f"{run}.{task.task_id}.{task.map_index}"
-    hook = RingCentralHook(max_wait=max_wait, waiter=waiter, backfill=is_backfill(context))
+    hook = RingCentralHook(max_wait=max_wait, waiter=waiter, backfill=is_backfill(context), awaited=is_awaited(context))
     with hook.get_conn(spread=spread) as client:
         try:
             yield hook.ringcentral_conn_id, client

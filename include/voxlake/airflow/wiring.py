@@ -16,6 +16,9 @@ MAX_MAPPED = 1024
 # What has landed of the call log; its state holds how far modifications have been read.
 CALL_LOG = Asset("ringcentral_call_log")
 
+# What wakes the DAG that archives sessions as soon as they are over.
+SESSION_EVENTS = Asset("ringcentral_session_events")
+
 DEFAULT_ARGS: dict[str, Any] = {
     # By name: a DAG file is not to import the metadata database's models, which the class needs.
     "weight_rule": "voxlake.airflow.priority.ScheduledFirst",
@@ -51,6 +54,23 @@ SESSION_PARAMS = {
         maxItems=MAX_MAPPED,
         title="Telephony session ids",
         description="For a run by hand that archives just these sessions, whose calls have landed; reads no call log.",
+    ),
+}
+
+ONE_SESSION_PARAMS = {
+    "telephony_session_id": Param(
+        None,
+        type=["null", "string"],
+        pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$",
+        title="Telephony session id",
+        description="For a run by hand that reads and archives this one session, such as `s-…`.",
+    ),
+    "session_id": Param(
+        None,
+        type=["null", "string"],
+        pattern="^[0-9]{1,32}$",
+        title="Session id",
+        description="Or the session by its numeric id.",
     ),
 }
 

@@ -7,8 +7,10 @@ from datetime import UTC, date, datetime
 
 # What is there only while it is worked on.
 LEASES, OUTCOMES = "leases", "outcomes"
+# What providers have told of by themselves.
+INBOX = "inbox"
 # All that a lake has at its root.
-FOLDERS = ("audio", LEASES, OUTCOMES, "raw", "tables")
+FOLDERS = ("audio", INBOX, LEASES, OUTCOMES, "raw", "tables")
 
 AUDIO_SUFFIXES = {"audio/mpeg": ".mp3", "audio/wav": ".wav"}
 # Of merged files, which may be encoded anew.
@@ -120,6 +122,48 @@ def is_peaks_file(path: str) -> bool:
 def recording_lease(recording_id: str) -> str:
     """Who is downloading a recording, while it is being downloaded (JSON)."""
     return f"{LEASES}/ringcentral/recordings/{_safe(recording_id)}.json"
+
+
+def inbox_folder(provider: str) -> str:
+    """Where the events of a provider wait until they are acknowledged (JSON lines)."""
+    return f"{INBOX}/{_safe(provider)}/new"
+
+
+def acknowledged_folder(provider: str) -> str:
+    """Where its acknowledged events lie for some days."""
+    return f"{INBOX}/{_safe(provider)}/acknowledged"
+
+
+def delivery(provider: str, received_at: datetime, nonce: str) -> str:
+    """The events that came together; the names are in the order of the times."""
+    stamp = received_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return f"{inbox_folder(provider)}/{stamp}-{_safe(nonce)}.jsonl"
+
+
+def received_at(delivery_path: str) -> datetime:
+    """When a delivery was written, from its name."""
+    stamp = delivery_path.rpartition("/")[2].partition("-")[0]
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
+
+
+def is_acknowledged(path: str) -> bool:
+    """Whether a path of an inbox is that of acknowledged events."""
+    return path.split("/")[2:3] == ["acknowledged"]
+
+
+def subscription(provider: str) -> str:
+    """What is known of the subscription to the events of a provider (JSON)."""
+    return f"{INBOX}/{_safe(provider)}/subscription.json"
+
+
+def open_sessions(provider: str) -> str:
+    """The telephony sessions that events have told of and that are not in the archive yet (JSON)."""
+    return f"{INBOX}/{_safe(provider)}/open_sessions.json"
+
+
+def inbox_lease(provider: str) -> str:
+    """Who is taking events out of the inbox of a provider (JSON)."""
+    return f"{LEASES}/{_safe(provider)}/inbox.json"
 
 
 def outcome(run_id: str, step: str, telephony_session_id: str) -> str:

@@ -126,6 +126,7 @@ class LocalStorage:
             os.utime(file.fileno(), ns=(now, now))
             os.fsync(file.fileno())
         scratch.replace(target)
+        _sync_folder(target.parent)
 
     def publish_if(self, scratch: Path, path: str, expected: str | None) -> None:
         """See `Storage.publish_if`."""
@@ -160,6 +161,16 @@ class LocalStorage:
         folder.mkdir(parents=True, exist_ok=True)
         number = int.from_bytes(hashlib.sha256(path.encode()).digest()) % _LOCK_FILES
         return FileLock(folder / f"{number:03d}.lock")
+
+
+def _sync_folder(folder: Path) -> None:
+    # The name of a file is data of its folder: without this a power failure may leave the file, but nothing to find it
+    # by (fsync(2)).
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _pieces(file: BinaryIO, first: int, last: int) -> Iterator[bytes]:
