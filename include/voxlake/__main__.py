@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from voxlake.commands import merge, preview
+from voxlake.commands import merge, preview, sinch
 
-COMMANDS = (merge, preview)
+COMMANDS = (merge, preview, sinch)
 
 
 def main(arguments: list[str] | None = None) -> int:
