@@ -22,13 +22,14 @@ from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import TABLES, Table
 from voxlake.lake.sweep import sweep
 
-# Columns that tell when, or at which try, something was done.
+# Columns that tell when, by whom, or at which try, something was done.
 TIMES = {
     "extracted_at": "when the page was read",
     "recording_seen_at": "when the last page that had the recording was read",
     "attempts": "a killed try is one",
     "downloaded_at": "when the audio was fetched",
     "merged_at": "when the file was made",
+    "made_by": "the run and task that made it",
 }
 
 

@@ -11,6 +11,7 @@
   and runs that read its call within three days look once more.
 * A session is `partial`: `sessions.missing` says which recording is not, or not wholly, in its file, and why; the task
   `merge` is green, as all that there is was merged.
+* `land` is red at once in a run for some sessions: the lake has no recording of one of them; the log names it.
 * `land` reports rejected records: the rest of the page landed. The records and the reasons lie in the `rejected/`
   folder below the raw pages that the log names.
 
@@ -19,6 +20,7 @@
 | Source | RingCentral company call log (Detailed) and recording content |
 | Rate limit | Heavy: 10 requests a minute a user and app, call log and media together; the reply's headers rule |
 | Schedule | Hourly, UTC, by data interval; backfill any range; by hand with the params `start` and `end` |
+| Just some | By hand with the param `telephony_session_ids`: archives these sessions again, without the call log |
 | Late calls | A call is listed when it is over: scheduled runs read `VOXLAKE_CALL_LOG_OVERLAP` (4 hours) more before |
 | Requests | One for each 1,000 calls of the hours read, at least one a UTC day; and one for each recording, once |
 | Tasks | A `download` and a `merge` a session; of more than 1,024 sessions in a run, 256 of each share them |
@@ -34,7 +36,14 @@ from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, dag, get_current_context, task
 
-from voxlake.airflow.wiring import CALL_LOG, DEFAULT_ARGS, MAX_MAPPED, WINDOW_PARAMS, archive_sessions
+from voxlake.airflow.wiring import (
+    CALL_LOG,
+    DEFAULT_ARGS,
+    MAX_MAPPED,
+    SESSION_PARAMS,
+    WINDOW_PARAMS,
+    archive_sessions,
+)
 
 
 @dag(
@@ -43,7 +52,7 @@ from voxlake.airflow.wiring import CALL_LOG, DEFAULT_ARGS, MAX_MAPPED, WINDOW_PA
     catchup=False,
     doc_md=__doc__,
     tags=["ringcentral"],
-    params=WINDOW_PARAMS,
+    params=WINDOW_PARAMS | SESSION_PARAMS,
     default_args=DEFAULT_ARGS,
 )
 def ringcentral_recordings() -> None:

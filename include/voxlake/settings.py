@@ -133,6 +133,14 @@ class Settings(BaseSettings):
             "channel of MP3 has 24000 up to 12 kHz, 48000 (of two: 32000) up to 24 kHz, 64000 above; one of Opus 24000."
         ),
     )
+    audio_delivery: Literal["proxy", "redirect"] = Field(
+        default="proxy",
+        description=(
+            "How the Recordings page gives out audio of a lake in S3: `proxy` through Airflow's API server; `redirect` "
+            "by a signed URL of the bucket, good for 15 minutes, so that the API server carries no audio. Default: "
+            "`proxy`."
+        ),
+    )
     reconcile_days: int = Field(
         default=3,
         gt=0,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.ringcentral import admin, call_log, extract_sync, media, oauth
+from sandbox.ringcentral import admin, call_log, extract_sync, media, oauth, subscription_api
 from sandbox.ringcentral.errors import ApiError, invalid_uri
 from sandbox.ringcentral.journal import JournalMiddleware
 from sandbox.ringcentral.operations import Operation, endpoint_of, error_response, perform
@@ -28,13 +28,20 @@ _RECORDING = Operation("recording", media.read_recording, "ReadCallRecording", "
 _DELETE_RECORDINGS = Operation(None, media.delete_recordings, "EditCallLog", "EditCompanyCallRecordings")
 _CONTENT = Operation("content", media.read_content, "ReadCallRecording", None, "recordingId", media=True)
 
+_SUBSCRIPTIONS = "/restapi/v1.0/subscription"
+_SUBSCRIBE = "SubscriptionWebhook"
+_LIST_SUBSCRIPTIONS = Operation(None, subscription_api.list_subscriptions, _SUBSCRIBE, None, group="light")
+_CREATE_SUBSCRIPTION = Operation(None, subscription_api.create, _SUBSCRIBE, None, group="medium")
+_RENEW_SUBSCRIPTION = Operation(None, subscription_api.renew, _SUBSCRIBE, None, group="light")
+_DELETE_SUBSCRIPTION = Operation(None, subscription_api.delete, _SUBSCRIBE, None, group="medium")
+
 
 def platform_app(state: State) -> ASGIApp:
     """What https://platform.ringcentral.com serves; recording contents too, as users report."""
     latency = state.config.latency
 
-    def api(path: str, operation: Operation, method: str = "GET") -> Route:
-        return Route(f"{_ACCOUNT}{path}", endpoint_of(partial(perform, state, operation), latency), methods=[method])
+    def api(path: str, operation: Operation, method: str = "GET", root: str = _ACCOUNT) -> Route:
+        return Route(f"{root}{path}", endpoint_of(partial(perform, state, operation), latency), methods=[method])
 
     api_routes = [
         Route("/restapi/oauth/token", endpoint_of(partial(oauth.issue_token, state), latency), methods=["POST"]),
@@ -47,6 +54,10 @@ def platform_app(state: State) -> ASGIApp:
         api("/recording/{recordingId}", _RECORDING),
         api("/recording/{recordingId}/content", _CONTENT),
         api("/call-recordings", _DELETE_RECORDINGS, method="DELETE"),
+        api("", _LIST_SUBSCRIPTIONS, root=_SUBSCRIPTIONS),
+        api("", _CREATE_SUBSCRIPTION, method="POST", root=_SUBSCRIPTIONS),
+        api("/{subscriptionId}/renew", _RENEW_SUBSCRIPTION, method="POST", root=_SUBSCRIPTIONS),
+        api("/{subscriptionId}", _DELETE_SUBSCRIPTION, method="DELETE", root=_SUBSCRIPTIONS),
     ]
     return JournalMiddleware(_app([*api_routes, *admin.routes(state)]), state.journal, "platform", state.clock)
 

@@ -200,7 +200,14 @@ class SandboxConfig:
     client_secret: str = field(default="sandbox-secret", repr=False)
     jwt: str = field(default="", repr=False)
     users: int = 1
-    app_scopes: tuple[str, ...] = ("EditCallLog", "ReadAccounts", "ReadCallLog", "ReadCallRecording")
+    app_scopes: tuple[str, ...] = (
+        "CallControl",
+        "EditCallLog",
+        "ReadAccounts",
+        "ReadCallLog",
+        "ReadCallRecording",
+        "SubscriptionWebhook",
+    )
     user_permissions: tuple[str, ...] = (
         "EditCompanyCallRecordings",
         "FullCompanyCallLog",

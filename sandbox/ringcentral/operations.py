@@ -64,6 +64,7 @@ class Operation:
         user_permission: User permission that it takes; None for none.
         resource: Path parameter that names the one thing it is about; None for a list.
         media: Whether it is the recording content, which counts in the media group.
+        group: That any other operation counts in.
     """
 
     name: AnswerOf | None
@@ -72,6 +73,7 @@ class Operation:
     user_permission: str | None
     resource: str | None = None
     media: bool = False
+    group: Group = "heavy"
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -108,7 +110,7 @@ def perform(state: State, operation: Operation, request: ApiRequest) -> tuple[Re
         session = _authenticate(state, request)
     except ApiError as error:
         return error_response(error), None
-    group: Group = state.config.media_group if operation.media else "heavy"
+    group: Group = state.config.media_group if operation.media else operation.group
     verdict = state.quotas.count(session.owner_id, session.client_id, group)
     if verdict is not None and verdict.retry_after is not None:
         return error_response(rate_exceeded(verdict.headers())), verdict
@@ -141,7 +143,7 @@ def _authorize(state: State, operation: Operation, request: ApiRequest, session:
         raise app_permission_missing(operation.scope)
     if operation.user_permission and operation.user_permission not in state.config.user_permissions:
         raise user_permission_missing(operation.user_permission)
-    if request.path["accountId"] not in {"~", ACCOUNT_ID}:
+    if request.path.get("accountId", "~") not in {"~", ACCOUNT_ID}:
         raise not_found("accountId")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.ringcentral.app import media_app, platform_app
+from sandbox.ringcentral.calls import Session
 from sandbox.ringcentral.clock import Clock
 from sandbox.ringcentral.config import SandboxConfig
 from sandbox.ringcentral.faults import Faults
 from sandbox.ringcentral.journal import RequestEntry
 from sandbox.ringcentral.state import State, build_state
+from sandbox.ringcentral.subscriptions import Subscriptions
+from sandbox.ringcentral.telephony_events import TelephonyEvent, events_of
 from sandbox.ringcentral.world import Truth
 
 _BACKLOG = 2048
@@ -96,6 +100,33 @@ class Sandbox:
         if found is None:
             raise KeyError(recording_id)
         return self._state.audio.content(found[0])
+
+    def sessions(self, date_from: datetime, date_to: datetime) -> tuple[Session, ...]:
+        """The telephony sessions with a record that starts in a range, also those that have not begun yet."""
+        return self._state.world.sessions(date_from, date_to)
+
+    def send_events(
+        self, session: Session, *, order: Callable[[list[TelephonyEvent]], list[TelephonyEvent]] | None = None
+    ) -> list[int]:
+        """Tells all subscriptions of a session, at once.
+
+        Args:
+            session: Of which.
+            order: Given all events in order, what is sent: in another order, some twice, some not.
+
+        Returns:
+            The statuses of the receivers' answers; 0 where there was none.
+        """
+        events = events_of(session)
+        sent = events if order is None else order(events)
+        # The same event has the same name, however often it is sent.
+        names = {event.sequence: uuid.uuid4().hex for event in events}
+        return [status for event in sent for status in self._state.subscriptions.send(event, names[event.sequence])]
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """What is subscribed to."""
+        return self._state.subscriptions
 
     def delete_call(self, call_id: str) -> None:
         """Deletes a call-log record with its recordings, as a user would; showDeleted still lists it.

@@ -15,6 +15,7 @@ from sandbox.ringcentral.faults import Faults
 from sandbox.ringcentral.journal import Journal
 from sandbox.ringcentral.quota import Quotas
 from sandbox.ringcentral.sessions import Sessions
+from sandbox.ringcentral.subscriptions import Subscriptions
 from sandbox.ringcentral.sync_tokens import SyncTokens
 from sandbox.ringcentral.world import World
 
@@ -44,6 +45,7 @@ class State:
     sessions: Sessions
     quotas: Quotas
     sync_tokens: SyncTokens
+    subscriptions: Subscriptions
     journal: Journal = field(default_factory=Journal)
     faults: Faults = field(default_factory=Faults)
     edits: Edits = field(default_factory=Edits)
@@ -102,4 +104,5 @@ def build_state(config: SandboxConfig, platform_url: str, media_url: str) -> Sta
         sessions=Sessions(config.parallel_sessions, clock.seconds),
         quotas=Quotas(config.quotas, clock.seconds),
         sync_tokens=SyncTokens(config.sync_token_seconds, clock.seconds),
+        subscriptions=Subscriptions(clock.now),
     )

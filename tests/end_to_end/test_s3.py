@@ -17,8 +17,8 @@ from voxlake.settings import get_settings
 END = datetime(2026, 3, 4, 12, tzinfo=UTC)
 START = END - timedelta(hours=24)
 
-# When something was done, not what.
-OF_THE_RUN = {"extracted_at", "recording_seen_at", "downloaded_at", "merged_at"}
+# When something was done and by which run, not what.
+OF_THE_RUN = {"extracted_at", "recording_seen_at", "downloaded_at", "merged_at", "made_by"}
 
 
 def content(lake: Storage, table: Table) -> list[dict[str, Any]]:

@@ -139,11 +139,31 @@ AT_RISK = Metric(
     "Any.",
 )
 
+WEBHOOK_ACCEPTED = Metric(
+    "voxlake.webhook.accepted",
+    "counter",
+    "requests",
+    ("provider",),
+    "Notifications that are safe in the inbox; sent by the API server.",
+    "None for longer than the company is ever without a call: the subscription is gone.",
+)
+WEBHOOK_REFUSED = Metric(
+    "voxlake.webhook.refused.<reason>",
+    "counter",
+    "requests",
+    ("provider",),
+    "Requests to the webhook address that were refused as `forged`, `unknown_subscription`, `malformed`, `oversized`, "
+    "`content_type`, `replayed` or `not_kept`, or `repeated` and so nothing new; sent by the API server.",
+    "`not_kept`: the lake cannot be written. `forged`: somebody tries, or the client secret was changed and "
+    "`ringcentral_subscription` has not run since.",
+)
+
 METRICS = (
     *(REQUESTS, REFUSED, WAITED, RECEIVED),
     *(LIMIT, PER_SECOND, USED, BLOCKED),
     *(DOWNLOADED, UNAVAILABLE, FAILED, MERGED, NOT_WHOLE),
     *(PENDING, OLDEST, AT_RISK),
+    *(WEBHOOK_ACCEPTED, WEBHOOK_REFUSED),
 )
 
 
@@ -170,6 +190,20 @@ def send_requests(requested: Tally, grants: Sequence[Grant], tags: dict[str, str
             # In the name, as plain StatsD has no tags: the login's quota is none to be mistaken for the media's.
             name = metric.name.replace("<group>", grant.group)
             gauge(normalize_name_for_stats(name, log_warning=False), value, tags={"credential": grant.credential})
+
+
+def count_webhook(provider: str, became: str) -> None:
+    """Counts a request to a webhook address.
+
+    Args:
+        provider: Whose address.
+        became: `accepted`, or the reason of its refusal.
+    """
+    tags = {"provider": provider}
+    if became == "accepted":
+        incr(WEBHOOK_ACCEPTED.name, tags=tags)
+    else:
+        incr(WEBHOOK_REFUSED.name.replace("<reason>", became), tags=tags)
 
 
 def send_published(report: Published, backlog: Backlog, now: datetime, tags: dict[str, str]) -> None:

@@ -14,14 +14,14 @@ from voxlake.airflow import metrics
 from voxlake.airflow.hook import RingCentralHook
 from voxlake.airflow.lake import open_lake
 from voxlake.airflow.retries import connection_errors_in_airflow_terms
-from voxlake.airflow.window import Window, is_backfill, is_scheduled, resolve_window
+from voxlake.airflow.window import Window, is_backfill, is_scheduled, resolve_window, wanted_sessions
 from voxlake.airflow.wiring import CALL_LOG
 from voxlake.archive.deadlines import read_backlog
 from voxlake.archive.download import Patience, download_session
 from voxlake.archive.extract import extract_call_log, extract_modified
 from voxlake.archive.land import land_call_log
 from voxlake.archive.merge import MergeOptions, merge_session
-from voxlake.archive.plan import SessionRef, batch, plan_sessions
+from voxlake.archive.plan import SessionRef, batch, find_sessions, plan_sessions
 from voxlake.archive.publish import publish_run, raise_for_failed
 from voxlake.archive.run_notes import note_landed, note_requests, read_notes
 from voxlake.archive.settled import is_settled
@@ -47,6 +47,8 @@ DOWNLOAD_MAX_WAIT = 15.0
 # In the state of the asset `CALL_LOG`: the token of the last page that has landed.
 PROGRESS = "modifications_read_to"
 
+_SHOWN = 20
+
 Context = Mapping[str, Any]
 Result = TypeVar("Result")
 
@@ -58,7 +60,12 @@ def extract(context: Context) -> list[str]:
     hours more before their interval, however late they run: the runs before them read those hours at their own time,
     and it takes this one to find what was not over then. A backfill reads all its intervals at one time: none of them
     could find more before another than that does itself.
+
+    A run by hand for some sessions reads nothing, as their calls have landed.
     """
+    if wanted_sessions(context):
+        log.info("this run is for the sessions of its param `telephony_session_ids`: no call log is read")
+        return []
     settings, lake = get_settings(), open_lake()
     window = resolve_window(context)
     if is_scheduled(context):
@@ -100,8 +107,24 @@ def extract_window(lake: Storage, window: Window, context: Context) -> list[str]
 
 
 def land(raw_folders: Sequence[str], max_batches: int, context: Context) -> list[list[dict[str, Any]]]:
-    """Lands raw folders; returns the sessions that have something to download or merge, in batches."""
+    """Lands raw folders; returns the sessions that have something to download or merge, in batches.
+
+    Of a run by hand for some sessions it returns those of them.
+
+    Raises:
+        AirflowFailException: The lake has no recording of a session that the run is for.
+    """
     lake = open_lake()
+    if wanted := wanted_sessions(context):
+        known = find_sessions(lake, wanted)
+        if unknown := [session for session in wanted if session not in known]:
+            raise AirflowFailException(
+                "param `telephony_session_ids`: the lake has no recording of "
+                + ", ".join(unknown[:_SHOWN])
+                + "; leave "
+                "these out, or archive the hours of their calls first (`start` and `end`)"
+            )
+        return plan(lake, known, max_batches)
     landed = land_call_log(lake, raw_folders)
     note_landed(lake, run_of(context), landed)
     # Not before: what a token says was read must be in the tables.
@@ -143,12 +166,14 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
 def merge(sessions: Sequence[Mapping[str, Any]], context: Context) -> list[str]:
     """Merges each session of a batch; returns the paths of the files."""
     settings, lake = get_settings(), open_lake()
+    task = context["ti"]
+    made_by = f"{context['dag_run'].dag_id}/{context['run_id']}/{task.task_id}/{task.map_index}"
     options = MergeOptions(
         timeline=settings.merge == "timeline",
         target=Target(settings.merge_format, settings.merge_bit_rate),
         tolerance=settings.recording_tolerance,
     )
-    made, errors = _for_each(sessions, lambda session: merge_session(lake, session, run_of(context), options))
+    made, errors = _for_each(sessions, lambda session: merge_session(lake, session, run_of(context), options, made_by))
     _raise_all(errors, len(sessions))
     paths = [path for path in made if path is not None]
     if not paths:

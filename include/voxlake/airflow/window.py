@@ -58,6 +58,24 @@ def resolve_days(context: Mapping[str, Any], days: int) -> Window:
     return Window(end - timedelta(days=days) if is_scheduled(context) else start, end)
 
 
+def wanted_sessions(context: Mapping[str, Any]) -> list[str]:
+    """The telephonySessionIds that a run by hand is for, each once; none for a run that is about a stretch of time.
+
+    Args:
+        context: The task's context; Airflow has checked the ids against the param's schema.
+
+    Raises:
+        AirflowFailException: The run was given a window as well.
+    """
+    params = context["params"]
+    wanted = list(dict.fromkeys(params.get("telephony_session_ids") or ()))
+    if wanted and (params.get("start") is not None or params.get("end") is not None):
+        raise AirflowFailException(
+            "params `start` and `end` go without `telephony_session_ids`: a run has a window or sessions"
+        )
+    return wanted
+
+
 def is_scheduled(context: Mapping[str, Any]) -> bool:
     """Whether the schedule made this run at its time: no backfill, nobody by hand."""
     return bool(context["dag_run"].run_type == "scheduled")

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import Asset, Param, TriggerRule, XComArg, get_current_context, task, task_group
 
+from voxlake.airflow.recordings_page import merge_task
 from voxlake.airflow.retries import ArchiveRetryPolicy
 
 # [core] max_map_length: a longer list fails the task that returns it.
@@ -14,6 +15,9 @@ MAX_MAPPED = 1024
 
 # What has landed of the call log; its state holds how far modifications have been read.
 CALL_LOG = Asset("ringcentral_call_log")
+
+# What wakes the DAG that archives sessions as soon as they are over.
+SESSION_EVENTS = Asset("ringcentral_session_events")
 
 DEFAULT_ARGS: dict[str, Any] = {
     # By name: a DAG file is not to import the metadata database's models, which the class needs.
@@ -42,6 +46,17 @@ WINDOW_PARAMS = {
     ),
 }
 
+SESSION_PARAMS = {
+    "telephony_session_ids": Param(
+        [],
+        type="array",
+        items={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"},
+        maxItems=MAX_MAPPED,
+        title="Telephony session ids",
+        description="For a run by hand that archives just these sessions, whose calls have landed; reads no call log.",
+    ),
+}
+
 _SESSION_IDS = "{{ task.op_kwargs['sessions'] | map(attribute='telephony_session_id') | join(', ') | truncate(200) }}"
 
 
@@ -63,7 +78,7 @@ def archive_sessions(batches: XComArg) -> XComArg:
         steps.download(sessions, get_current_context())
 
     # What could be downloaded is merged, also where a recording of the session failed.
-    @task(pool="audio", map_index_template=_SESSION_IDS, trigger_rule=TriggerRule.ALL_DONE)
+    @merge_task(pool="audio", map_index_template=_SESSION_IDS, trigger_rule=TriggerRule.ALL_DONE)
     def merge(sessions: list[dict[str, Any]]) -> list[str]:
         from voxlake.airflow import steps
 

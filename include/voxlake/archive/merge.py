@@ -57,7 +57,11 @@ class _Part:
 
 @retry(retry=retry_if_exception_type(VersionConflictError), stop=stop_after_attempt(10), reraise=True)
 def merge_session(
-    storage: Storage, session: SessionRef, run_id: str, options: MergeOptions = AS_THEY_COME
+    storage: Storage,
+    session: SessionRef,
+    run_id: str,
+    options: MergeOptions = AS_THEY_COME,
+    made_by: str | None = None,
 ) -> str | None:
     """Makes the session's file of all its recordings that the lake holds, and leaves its row for `publish`.
 
@@ -73,6 +77,7 @@ def merge_session(
         session: Which session.
         run_id: The DAG run that the outcome belongs to.
         options: How.
+        made_by: Which task this is, for the session's row.
 
     Returns:
         The path of the file, or None if no recording is held.
@@ -109,6 +114,7 @@ def merge_session(
             "peaks_path": peaks_path,
             # Taken before: a merge that replaces our file begins after it, so its row is the newer one too.
             "merged_at": datetime.now(UTC),
+            "made_by": made_by,
         }
         storage.publish_if(scratch, path, versions[path])
         storage.compare_and_swap(peaks_path, result.peaks.to_json(), versions[peaks_path])

@@ -88,6 +88,30 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
     ]
 
 
+def find_sessions(storage: Storage, telephony_session_ids: Iterable[str]) -> dict[str, set[date]]:
+    """Where sessions lie that nobody knows the days of; one without a recording in the lake is left out.
+
+    Days are looked at from the newest on, until every session has been met.
+
+    Args:
+        storage: The lake.
+        telephony_session_ids: Which.
+
+    Returns:
+        The telephonySessionIds, each with a UTC day that recordings of it start on; more may lie on those beside.
+    """
+    left = set(telephony_session_ids)
+    found: dict[str, set[date]] = {}
+    for day in reversed(tables.stored_days(storage, RECORDINGS)):
+        if not left:
+            break
+        met = tables.read(storage, RECORDINGS, [day], _of(left), ["telephony_session_id"])
+        for session in met["telephony_session_id"].unique().to_pylist():
+            found[session] = {day}
+            left.discard(session)
+    return found
+
+
 def waiting_sessions(storage: Storage, calls: pa.Table, besides: Iterable[str]) -> dict[str, set[date]]:
     """The sessions with recordings that some calls claim, or claimed once, and that are still to be fetched.
 

@@ -7,8 +7,10 @@ from datetime import UTC, date, datetime
 
 # What is there only while it is worked on.
 LEASES, OUTCOMES = "leases", "outcomes"
+# What providers have told of by themselves.
+INBOX = "inbox"
 # All that a lake has at its root.
-FOLDERS = ("audio", LEASES, OUTCOMES, "raw", "tables")
+FOLDERS = ("audio", INBOX, LEASES, OUTCOMES, "raw", "tables")
 
 AUDIO_SUFFIXES = {"audio/mpeg": ".mp3", "audio/wav": ".wav"}
 # Of merged files, which may be encoded anew.
@@ -18,6 +20,11 @@ SESSION_SUFFIXES = AUDIO_SUFFIXES | {"audio/flac": ".flac", "audio/ogg": ".opus"
 # Neither is it a name that Windows keeps for a device:
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
 _ID = re.compile(r"(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+
+_TABLE_FILE = re.compile(r"tables/([a-z_]+)/date=(\d{4}-\d\d-\d\d)/\1\.parquet")
+_AUDIO_FOLDER = r"audio/(?:recordings|sessions)/provider=[a-z]+/date=\d{4}-\d\d-\d\d/"
+_AUDIO_FILE = re.compile(_AUDIO_FOLDER + rf"{_ID.pattern}(?:{'|'.join(map(re.escape, SESSION_SUFFIXES.values()))})")
+_PEAKS_FILE = re.compile(_AUDIO_FOLDER + rf"{_ID.pattern}\.peaks\.json")
 
 
 def is_safe_id(identifier: str) -> bool:
@@ -61,6 +68,12 @@ def table_file(table: str, day: date) -> str:
     return f"tables/{table}/date={day.isoformat()}/{table}.parquet"
 
 
+def day_of_table_file(path: str) -> date | None:
+    """The reverse of `table_file`; None for what is no file of a table's day."""
+    match = _TABLE_FILE.fullmatch(path)
+    return date.fromisoformat(match[2]) if match else None
+
+
 def recording_audio(recording_id: str, day: date, content_type: str) -> str:
     """The audio of one recording, by the UTC day of its start."""
     return (
@@ -91,9 +104,61 @@ def _session_file(telephony_session_id: str, day: date, suffix: str) -> str:
     return f"audio/sessions/provider=ringcentral/date={day.isoformat()}/{_safe(telephony_session_id)}{suffix}"
 
 
+def is_audio_file(path: str) -> bool:
+    """Whether a path is that of a recording or a merged file: what may be given to a listener."""
+    return _AUDIO_FILE.fullmatch(path) is not None
+
+
+def is_peaks_file(path: str) -> bool:
+    """Whether a path is that of a waveform."""
+    return _PEAKS_FILE.fullmatch(path) is not None
+
+
 def recording_lease(recording_id: str) -> str:
     """Who is downloading a recording, while it is being downloaded (JSON)."""
     return f"{LEASES}/ringcentral/recordings/{_safe(recording_id)}.json"
+
+
+def inbox_folder(provider: str) -> str:
+    """Where the events of a provider wait until they are acknowledged (JSON lines)."""
+    return f"{INBOX}/{_safe(provider)}/new"
+
+
+def acknowledged_folder(provider: str) -> str:
+    """Where its acknowledged events lie for some days."""
+    return f"{INBOX}/{_safe(provider)}/acknowledged"
+
+
+def delivery(provider: str, received_at: datetime, nonce: str) -> str:
+    """The events that came together; the names are in the order of the times."""
+    stamp = received_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return f"{inbox_folder(provider)}/{stamp}-{_safe(nonce)}.jsonl"
+
+
+def received_at(delivery_path: str) -> datetime:
+    """When a delivery was written, from its name."""
+    stamp = delivery_path.rpartition("/")[2].partition("-")[0]
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
+
+
+def is_acknowledged(path: str) -> bool:
+    """Whether a path of an inbox is that of acknowledged events."""
+    return path.split("/")[2:3] == ["acknowledged"]
+
+
+def subscription(provider: str) -> str:
+    """What is known of the subscription to the events of a provider (JSON)."""
+    return f"{INBOX}/{_safe(provider)}/subscription.json"
+
+
+def open_sessions(provider: str) -> str:
+    """The telephony sessions that events have told of and that are not in the archive yet (JSON)."""
+    return f"{INBOX}/{_safe(provider)}/open_sessions.json"
+
+
+def inbox_lease(provider: str) -> str:
+    """Who is taking events out of the inbox of a provider (JSON)."""
+    return f"{LEASES}/{_safe(provider)}/inbox.json"
 
 
 def outcome(run_id: str, step: str, telephony_session_id: str) -> str:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from voxlake.lake import layout
 from voxlake.lake.scratch import SCRATCH_PREFIX, gone_afterwards, remove_old_scratch
-from voxlake.lake.storage import ObjectMissingError, StoredObject, VersionConflictError
+from voxlake.lake.storage import ObjectMissingError, ObjectStatus, StoredObject, VersionConflictError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,6 +33,9 @@ _CONFLICT = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412"
 
 # The first is AWS's, the second that of servers which do not have the request.
 _REFUSED = frozenset({"AccessDenied", "NotImplemented"})
+
+
+_PIECE = 256 * 1024
 
 
 class EncryptionArguments(TypedDict, total=False):
@@ -103,10 +106,48 @@ class S3Storage:
     def version(self, path: str) -> str | None:
         """See `Storage.version`."""
         try:
-            with self._missing_named(path):
-                return self._client.head_object(Bucket=self._bucket, Key=self._key(path))["ETag"]
+            return self.status(path).version
         except ObjectMissingError:
             return None
+
+    def status(self, path: str) -> ObjectStatus:
+        """See `Storage.status`."""
+        with self._missing_named(path):
+            head = self._client.head_object(Bucket=self._bucket, Key=self._key(path))
+        return ObjectStatus(head["ContentLength"], head["LastModified"], head["ETag"])
+
+    def read_range(self, path: str, first: int, last: int, version: str) -> Iterator[bytes]:
+        """See `Storage.read_range`."""
+        try:
+            with self._missing_named(path):
+                reply = self._client.get_object(
+                    Bucket=self._bucket, Key=self._key(path), Range=f"bytes={first}-{last}", IfMatch=version
+                )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _CONFLICT:
+                raise VersionConflictError(f"{path} was replaced by another process") from error
+            raise
+        return reply["Body"].iter_chunks(_PIECE)
+
+    def signed_url(self, path: str, seconds: int, content_type: str, content_disposition: str) -> str:
+        """A URL that anybody may read the object with, for so long; it is a secret while it lasts.
+
+        Args:
+            path: Of the object; whether there is one is not looked at.
+            seconds: From now on; no longer than the credentials last.
+            content_type: What S3 is to call it.
+            content_disposition: The header of that name.
+        """
+        return self._client.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": self._key(path),
+                "ResponseContentType": content_type,
+                "ResponseContentDisposition": content_disposition,
+            },
+            ExpiresIn=seconds,
+        )
 
     def list(self, prefix: str, before: datetime | None = None) -> Iterator[str]:
         """See `Storage.list`; S3 lists in the order of the keys."""
@@ -117,6 +158,24 @@ class S3Storage:
             for entry in page.get("Contents", []):
                 if before is None or entry["LastModified"] < before:
                     yield entry["Key"].removeprefix(self._prefix)
+
+    def versions(self, folder: str, first: str, last: str) -> dict[str, str]:
+        """See `Storage.versions`: one request for each thousand of them."""
+        found: dict[str, str] = {}
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket,
+            Prefix=self._key(f"{folder}/"),
+            # After a key that is before all that begin with the first one.
+            StartAfter=self._key(first[:-1]) if first else "",
+        )
+        for page in pages:
+            for entry in page.get("Contents", []):
+                path = entry["Key"].removeprefix(self._prefix)
+                if path >= last:
+                    return found
+                if path >= first:
+                    found[path] = entry["ETag"]
+        return found
 
     def delete(self, path: str) -> None:
         """See `Storage.delete`."""

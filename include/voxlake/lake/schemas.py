@@ -331,6 +331,11 @@ SESSIONS = Table(
             "The waveform beside the file, relative to the lake root: `duration` and `peaks` as wavesurfer.js takes them.",
         ),
         Column("merged_at", TIME, "When the file was made."),
+        Column(
+            "made_by",
+            STRING,
+            "Which task made the file, as `dag_id/run_id/task_id/map_index`; null for one of before this was noted.",
+        ),
     ),
     key=("provider", "account_id", "telephony_session_id"),
     versions=(
@@ -430,4 +435,31 @@ RECONCILIATION = Table(
     day_column="day",
 )
 
-TABLES = (CALLS, LEGS, RECORDINGS, SESSIONS, CONVERSATIONS, RECONCILIATION)
+ACCESS_LOG = Table(
+    name="access_log",
+    description="One row an access to recordings through the Recordings page: written before anything was given out.",
+    columns=(
+        Column("access_id", STRING, "Of this row alone."),
+        Column("accessed_at", TIME, "When."),
+        Column("user_id", STRING, "Who: the user's id in Airflow's auth manager."),
+        Column("user_name", STRING, "The user's name, as Airflow showed it."),
+        Column(
+            "action",
+            STRING,
+            "`play`, `download` (of audio) or `export` (of a search). All that a player asks for of one file within half "
+            "an hour is one row, or one for each process of the API server.",
+        ),
+        Column("provider", STRING, "Provider of the conversation; null for an export."),
+        Column("telephony_session_id", STRING, "The conversation; null for an export."),
+        Column("recording_id", STRING, "Of the original of one recording; null for a merged file and for exports."),
+        Column("query", STRING, "What was searched for, of an export: the params of its URL, percent-decoded."),
+        Column("address", STRING, "The client's network address, as the API server had it."),
+        Column("user_agent", STRING, "What the client's program calls itself, at most 500 characters."),
+    ),
+    key=("access_id",),
+    versions=(Versions(newest_first=("accessed_at",)),),
+    reach=timedelta(0),
+    day_column="accessed_at",
+)
+
+TABLES = (CALLS, LEGS, RECORDINGS, SESSIONS, CONVERSATIONS, RECONCILIATION, ACCESS_LOG)

@@ -29,6 +29,15 @@ class StoredObject:
     version: str
 
 
+@dataclass(frozen=True)
+class ObjectStatus:
+    """What is known of an object without reading it: its size in bytes, when it was written (UTC), its version."""
+
+    size: int
+    modified: datetime
+    version: str
+
+
 class Storage(Protocol):
     """A lake's place. Every write is atomic: readers see the old object or the new one, never a part."""
 
@@ -56,8 +65,28 @@ class Storage(Protocol):
     def version(self, path: str) -> str | None:
         """The object's version, or None where there is no object."""
 
+    def status(self, path: str) -> ObjectStatus:
+        """Size, time and version of the object.
+
+        Raises:
+            ObjectMissingError: There is none.
+        """
+
+    def read_range(self, path: str, first: int, last: int, version: str) -> Iterator[bytes]:
+        """The bytes of an object from `first` to `last`, both included, in pieces; memory holds one of them at a time.
+
+        What is wrong is raised before the first piece is asked for.
+
+        Raises:
+            ObjectMissingError: There is no object.
+            VersionConflictError: It is another version by now.
+        """
+
     def list(self, prefix: str, before: datetime | None = None) -> Iterator[str]:
         """The paths of all objects below a folder, sorted; with `before` only of those last written before then."""
+
+    def versions(self, folder: str, first: str, last: str) -> dict[str, str]:
+        """The versions of the objects below a folder whose paths, as text, are `first` or later and before `last`."""
 
     def delete(self, path: str) -> None:
         """Removes the object; removing what is not there is no error."""

@@ -1,4 +1,4 @@
-"""The sweep: what processes that were killed left in the lake, and nobody else will remove."""
+"""The sweep: what nobody needs any more and nobody else will remove, mostly left by processes that were killed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 
 from voxlake.lake import layout
+from voxlake.lake.inbox import sweep_acknowledged
 from voxlake.lake.lease import discard_ended
 from voxlake.lake.storage import Storage
 
@@ -24,6 +25,7 @@ def sweep(storage: Storage, now: datetime) -> int:
     * Leases that have ended: of recordings that were stored just before the process was killed.
     * Outcomes that no `publish` came for, 30 days old. No recording is lost with them: the next run that comes by the
       session finds the audio in the lake.
+    * Events of the inboxes that were acknowledged a week ago.
 
     Args:
         storage: The lake.
@@ -31,9 +33,10 @@ def sweep(storage: Storage, now: datetime) -> int:
     """
     removed = storage.sweep(now - _UNFINISHED)
     removed += sum(discard_ended(storage, path, now) for path in storage.list(layout.LEASES))
+    removed += sweep_acknowledged(storage, now)
     for path in storage.list(layout.OUTCOMES, before=now - _UNPUBLISHED):
         log.warning("%s was never published: removed", path)
         storage.delete(path)
         removed += 1
-    log.info("%d things that killed processes had left were removed", removed)
+    log.info("%d things that are not needed any more were removed", removed)
     return removed

@@ -19,7 +19,7 @@ from voxlake.lake.schemas import Table
 from voxlake.lake.storage import Storage, VersionConflictError
 from voxlake.lake.versions import matching, merge_versions
 
-__all__ = ["discard", "from_parquet", "read", "to_arrow", "to_parquet", "upsert"]
+__all__ = ["discard", "from_parquet", "read", "stored_days", "to_arrow", "to_parquet", "upsert"]
 
 # Each round but the first answers another process that wrote the same rows on the other side of midnight just then.
 _ROUNDS = 50
@@ -66,6 +66,12 @@ def read(
         return pa.concat_tables(found)
     empty = table.schema.empty_table()
     return empty if columns is None else empty.select(columns)
+
+
+def stored_days(storage: Storage, table: Table) -> list[date]:
+    """The UTC days that a table has a file of, in order; an empty one counts too."""
+    found = (layout.day_of_table_file(path) for path in storage.list(f"tables/{table.name}"))
+    return sorted(day for day in found if day is not None)
 
 
 def upsert(storage: Storage, table: Table, rows: pa.Table) -> int:

@@ -19,12 +19,14 @@ from voxlake.ringcentral.addresses import allowed_url, shown_url
 from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import BadReplyError
 from voxlake.ringcentral.grants import Grant
-from voxlake.ringcentral.lane import Get, Lane
+from voxlake.ringcentral.lane import Lane, Request
 from voxlake.ringcentral.lanes import Lanes
 from voxlake.ringcentral.quota import SharedQuota
 from voxlake.ringcentral.shared_state import SharedState
 from voxlake.ringcentral.transport import Body, Session, Tally, Transport
 from voxlake.ringcentral.waiting_line import Rank
+
+_JSON = {"Accept": "application/json"}
 
 Parameter: TypeAlias = str | int | bool | datetime | Sequence[str]
 
@@ -65,7 +67,7 @@ class MediaReply:
 
 
 class RingCentralClient:
-    """Reads from RingCentral with the tokens and the quotas that all processes share.
+    """Talks to RingCentral with the tokens and the quotas that all processes share.
 
     Args:
         credentials: The connection. Several of one account (of different users) add up their quotas: each request goes
@@ -140,19 +142,48 @@ class RingCentralClient:
         url = path_or_url
         if params:
             url = f"{url}{'&' if '?' in url else '?'}{_query(params)}"
-        rank = Rank(media=False, backfill=self._backfill)
-        request = Get(allowed_url(url, self._origins), {"Accept": "application/json"}, rank)
-        lane, response = self._lanes.get(request)
+        request = Request(allowed_url(url, self._origins), _JSON, Rank(media=False, backfill=self._backfill))
+        return self._json(request)
+
+    def post_json(self, path: str, content: Mapping[str, Any] | None = None) -> JsonReply:
+        """Has RingCentral make or change something, and reads the JSON object that it answers with.
+
+        Args:
+            path: On the connection's host.
+            content: The JSON object that is sent; None for an empty body.
+
+        Raises:
+            RingCentralError: See the class.
+        """
+        body = None if content is None else json.dumps(content).encode()
+        headers = _JSON if body is None else {**_JSON, "Content-Type": "application/json"}
+        return self._json(Request(allowed_url(path, self._origins), headers, Rank(), method="POST", body=body))
+
+    def delete(self, path: str) -> None:
+        """Has RingCentral remove something.
+
+        Args:
+            path: On the connection's host.
+
+        Raises:
+            RingCentralError: See the class.
+        """
+        request = Request(allowed_url(path, self._origins), _JSON, Rank(), successes=(200, 204), method="DELETE")
+        _, response = self._lanes.send(request)
+        response.close()
+
+    def _json(self, request: Request) -> JsonReply:
+        lane, response = self._lanes.send(request)
         with response:
             body = Body(response, self._timeout, self.tally).read()
         data = _json_object(body)
         if data is None:
             shown = shown_url(response.url)
             raise BadReplyError(
-                f"RingCentral answered GET {shown} with {replies.describe(body, lane.secrets)} instead "
+                f"RingCentral answered {request.method} {shown} with {replies.describe(body, lane.secrets)} instead "
                 "of a JSON object. Check the host of the connection and any proxy on the way.",
                 status=response.status_code,
-                method="GET",
+                method=request.method,
                 url=shown,
             )
         return JsonReply(data, body, response.url, response.headers)
@@ -182,8 +213,8 @@ class RingCentralClient:
         began, waited = time.monotonic(), self.tally.waited
         # A body in another encoding would have another length than Content-Length and Content-Range say.
         all_headers = {"Accept-Encoding": "identity", **(headers or {})}
-        request = Get(allowed_url(url, self._origins), all_headers, rank, successes=(200, 206), max_wait=max_wait)
-        lane, response = self._lanes.get(request)
+        request = Request(allowed_url(url, self._origins), all_headers, rank, successes=(200, 206), max_wait=max_wait)
+        lane, response = self._lanes.send(request)
         with response:
             body = Body(response, self._timeout, self.tally)
             yield MediaReply(response.status_code, response.url, response.headers, body)

@@ -66,7 +66,8 @@ class Credentials:
         """The texts that no error may show."""
         # As it stands in the header of a login.
         basic = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
-        return tuple(secret for secret in (basic, self.client_secret, self.jwt, self.at_rest_key) if secret)
+        secrets = (basic, self.client_secret, self.jwt, self.at_rest_key, self.verification_token)
+        return tuple(secret for secret in secrets if secret)
 
     @property
     def quota_name(self) -> str:
@@ -81,6 +82,14 @@ class Credentials:
         replace it without end.
         """
         return self._derived("token name", *self._identity).hex()[:32]
+
+    @property
+    def verification_token(self) -> str:
+        """What RingCentral is to send with every webhook request to a subscription of this app, as its proof.
+
+        Derived, so that whoever subscribes and whoever receives agree on it, and nobody has to keep it.
+        """
+        return self._derived("webhook", str(self.origins[0]), self.client_id, self.client_secret).hex()
 
     def token_cipher(self) -> Fernet:
         """Encrypts what only a holder of exactly these credentials may read."""

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import requests
 
@@ -27,8 +27,8 @@ _MOST_REDIRECTS = 5
 
 
 @dataclass(frozen=True)
-class Get:
-    """A GET request.
+class Request:
+    """A request.
 
     Attributes:
         url: An address on one of the credential's hosts.
@@ -36,6 +36,8 @@ class Get:
         rank: Its place in the line for the quota.
         successes: Statuses that are none of an error.
         max_wait: Seconds that it may wait in the line; the quota's own where None.
+        method: The HTTP method.
+        body: What it sends.
     """
 
     url: str
@@ -43,10 +45,12 @@ class Get:
     rank: Rank
     successes: Collection[int] = (200,)
     max_wait: float | None = None
+    method: str = "GET"
+    body: bytes | None = field(default=None, repr=False)
 
 
 class Lane:
-    """Sends the GETs of one credential.
+    """Sends the requests of one credential.
 
     Args:
         credentials: The credential.
@@ -98,7 +102,7 @@ class Lane:
         known = self._state.read(key)
         if known is None:
             url = f"{self._credentials.origins[0]}{_WHOSE}"
-            with self.get(Get(url, {"Accept": "application/json"}, Rank())) as response:
+            with self.send(Request(url, {"Accept": "application/json"}, Rank())) as response:
                 body = self._transport.body(response).read()
             known = _account_in(body)
             if known is None:
@@ -112,7 +116,7 @@ class Lane:
             self._state.update(key, lambda _, __: (known, None))
         return known.decode()
 
-    def get(self, request: Get) -> requests.Response:
+    def send(self, request: Request) -> requests.Response:
         """The reply, its body not yet read, after a new login if the token turned out dead.
 
         Raises:
@@ -129,19 +133,25 @@ class Lane:
         if response.status_code in request.successes:
             return response
         with response:
-            error = self._error(response, token)
+            error = self._error(request.method, response, token)
         if isinstance(error, PermissionDeniedError):
             self._token.forget(token)
         raise error
 
-    def _follow(self, request: Get, token: AccessToken) -> requests.Response:
-        """Sends a GET and follows its redirects as far as they stay on the allowed hosts."""
+    def _follow(self, request: Request, token: AccessToken) -> requests.Response:
+        """Sends a request and follows the redirects of a GET as far as they stay on the allowed hosts."""
         url = request.url
         for _ in range(_MOST_REDIRECTS + 1):
             response = self._transport.send(
-                "GET", url, auth=Bearer(token), headers=request.headers, rank=request.rank, max_wait=request.max_wait
+                request.method,
+                url,
+                auth=Bearer(token),
+                headers=request.headers,
+                body=request.body,
+                rank=request.rank,
+                max_wait=request.max_wait,
             )
-            if response.status_code not in _REDIRECTS:
+            if response.status_code not in _REDIRECTS or request.method != "GET":
                 return response
             response.close()
             # Without Location the same address is to be asked again
@@ -155,10 +165,10 @@ class Lane:
             url=shown_url(request.url),
         )
 
-    def _error(self, response: requests.Response, token: AccessToken) -> RingCentralError:
+    def _error(self, method: str, response: requests.Response, token: AccessToken) -> RingCentralError:
         # An error's body is small; of anything else the start is enough.
         start = next(self._transport.body(response).chunks(1 << 16), b"")
-        refusal = replies.Refusal("GET", shown_url(response.url), response.status_code, response.headers, start)
+        refusal = replies.Refusal(method, shown_url(response.url), response.status_code, response.headers, start)
         return replies.error_from(refusal, (*self.secrets, token.value))
 
 

@@ -15,7 +15,7 @@ from voxlake.ringcentral.errors import (
     RateLimitedError,
     RingCentralError,
 )
-from voxlake.ringcentral.lane import Get, Lane
+from voxlake.ringcentral.lane import Lane, Request
 from voxlake.ringcentral.quota import Turn
 
 _log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ class Lanes:
         """All, also those that have dropped out."""
         return iter(self._all)
 
-    def get(self, request: Get) -> tuple[Lane, requests.Response]:
-        """The reply, and the lane that it came by. See `Lane.get`.
+    def send(self, request: Request) -> tuple[Lane, requests.Response]:
+        """The reply, and the lane that it came by. See `Lane.send`.
 
         Raises:
             RateLimitedError: None has room.
@@ -47,7 +47,7 @@ class Lanes:
         """
         if len(self._all) == 1:
             (lane,) = self._all
-            return lane, lane.get(request)
+            return lane, lane.send(request)
         turns = [(lane.turn(request.url, request.rank), lane) for lane in self._of_the_account()]
         used_up: list[RateLimitedError] = []
         for turn, lane in sorted(turns, key=lambda item: _sooner(item[0])):
@@ -55,7 +55,7 @@ class Lanes:
                 # One line is enough: in several each would be counted by all the others.
                 break
             try:
-                return lane, lane.get(request)
+                return lane, lane.send(request)
             except RateLimitedError as error:
                 used_up.append(error)
             except (LoginRefusedError, PermissionDeniedError) as error:

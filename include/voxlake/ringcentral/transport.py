@@ -68,6 +68,7 @@ class Transport:
         *,
         auth: AuthBase,
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         rank: Rank = Rank(),  # noqa: B008 - immutable
         max_wait: float | None = None,
     ) -> requests.Response:
@@ -78,6 +79,7 @@ class Transport:
             url: Absolute URL, already checked to lead to an allowed host.
             auth: What authorises the request. Always given: without it `requests` would look into `~/.netrc`.
             headers: Further headers.
+            body: What it sends.
             rank: Its place in the line for the quota.
             max_wait: Seconds that it may wait for that; the quota's own where None.
 
@@ -100,6 +102,7 @@ class Transport:
                 url,
                 auth=auth,
                 headers=headers,
+                data=body,
                 timeout=self.timeout,
                 allow_redirects=False,
                 stream=True,

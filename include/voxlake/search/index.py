@@ -1,0 +1,203 @@
+"""The search index: what a search has to know of each conversation, one small file a UTC day, made from the day files.
+
+It is a cache and no second database: it holds nothing that the tables do not say, is made anew where they have changed,
+and may be removed at any time. Its files are for their owner alone, as an encrypted lake's content is plain in them.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import logging
+import os
+import re
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from voxlake.lake import layout
+from voxlake.lake.days import read_day
+from voxlake.lake.schemas import Table
+from voxlake.lake.storage import Storage
+from voxlake.search.summaries import FORMAT, SOURCES, columns_of, day_number, summarise
+
+log = logging.getLogger(__name__)
+
+Database = duckdb.DuckDBPyConnection
+Files = Mapping[date, Path]
+Result = TypeVar("Result")
+
+# A year of a million conversations takes 200 MB.
+_MOST_BYTES = 2_000_000_000
+# Nobody reads a file for so long after it has been superseded.
+_SUPERSEDED_SECONDS = 600
+# A day of 10,000 conversations takes some 20 MB while it is summarised.
+_DAYS_AT_ONCE = 15
+_READS_AT_ONCE = 8
+_DATABASE_MEMORY = "512MB"
+_ONE_DAY = timedelta(days=1)
+_DAY_FILE = re.compile(r"tables/[a-z]+/date=([0-9]{4}-[0-9]{2}-[0-9]{2})/[a-z]+\.parquet")
+
+
+class SearchIndex:
+    """The index of a lake; cheap to make, and safe to use by many threads and processes.
+
+    Args:
+        storage: The lake.
+        folder: Where the index lies on this host, such as `VOXLAKE_STATE_DIR/search`; for several lakes at once.
+    """
+
+    def __init__(self, storage: Storage, folder: Path) -> None:
+        self._storage = storage
+        self._folder = folder.absolute() / hashlib.sha256(f"{FORMAT}\n{storage.url}".encode()).hexdigest()[:16]
+
+    def read(self, since: date, until: date, read: Callable[[Database, Files], Result]) -> Result:
+        """What a function reads in the files of the UTC days from `since` to `until`, as the tables stand now.
+
+        One listing a table tells which days have changed; only these are summarised again.
+
+        Args:
+            since: The first day.
+            until: The last one.
+            read: Is given a cursor, and the files of the days that have rows in the tables, with rows of
+                `summaries.SCHEMA`. Called again where a file was removed meanwhile, as another process had a newer one.
+        """
+        files = self._up_to_date(since, until)
+        try:
+            with _database().cursor() as cursor:
+                return read(cursor, files)
+        except duckdb.IOException:
+            if all(file.exists() for file in files.values()):
+                raise
+        files = self._up_to_date(since, until)
+        with _database().cursor() as cursor:
+            return read(cursor, files)
+
+    def _up_to_date(self, since: date, until: date) -> Files:
+        wanted = self._wanted(since, until)
+        missing = [day for day, file in wanted.items() if not file.exists()]
+        for days in _stretches(missing, _DAYS_AT_ONCE):
+            self._make(days, wanted)
+        if missing:
+            self._tidy(wanted)
+        return wanted
+
+    def _wanted(self, since: date, until: date) -> Files:
+        """The file of each day whose tables have rows, by a name that stands for the versions of all that is in it."""
+        first, last = since - _ONE_DAY, until + 2 * _ONE_DAY
+        by_day: dict[date, list[str]] = {}
+        for table in SOURCES:
+            begin, end = layout.table_file(table.name, first), layout.table_file(table.name, last)
+            for path, version in self._storage.versions(f"tables/{table.name}", begin, end).items():
+                if found := _DAY_FILE.fullmatch(path):
+                    by_day.setdefault(date.fromisoformat(found[1]), []).append(f"{path} {version}")
+        wanted = {}
+        for day in sorted(day for day in by_day if since <= day <= until):
+            around = [line for near in (day - _ONE_DAY, day, day + _ONE_DAY) for line in by_day.get(near, [])]
+            digest = hashlib.sha256("\n".join(sorted(around)).encode()).hexdigest()[:32]
+            wanted[day] = self._folder / f"{day}.{digest}.parquet"
+        return wanted
+
+    def _make(self, days: Sequence[date], wanted: Files) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Whoever waits for the others finds their work done.
+        with FileLock(self._folder / ".lock"):
+            days = [day for day in days if not wanted[day].exists()]
+            if not days:
+                return
+            began = time.monotonic()
+            around = [days[0] + number * _ONE_DAY for number in range(-1, (days[-1] - days[0]).days + 2)]
+            with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+                tables = dict(zip(around, pool.map(self._read, around), strict=True))
+            with _database().cursor() as database:
+                rows = summarise(database, tables)
+            for day in days:
+                # Also where it has no row: that is worth knowing the next time.
+                _write(rows.filter(pc.equal(rows["day"], day_number(day))), wanted[day])
+            log.info("indexed %s to %s in %.1f s", days[0], days[-1], time.monotonic() - began)
+
+    def _read(self, day: date) -> dict[Table, pa.Table]:
+        tables = {}
+        for table in SOURCES:
+            columns = columns_of(table)
+            # What has been replaced since the listing is newer than the name of the file says: the next search, which
+            # lists the newer version, makes it again.
+            rows, _ = read_day(self._storage, table, day, columns=columns)
+            tables[table] = table.schema.empty_table().select(columns) if rows is None else rows
+        return tables
+
+    def _tidy(self, wanted: Files) -> None:
+        """Removes files that others have superseded, and the oldest of all where they take too much."""
+        kept = set(wanted.values())
+        superseded = time.time() - _SUPERSEDED_SECONDS
+        files = []
+        for file in self._folder.glob("*.parquet"):
+            with suppress(FileNotFoundError):
+                status = file.stat()
+                files.append((status.st_mtime, status.st_size, file))
+        total = sum(size for _, size, _ in files)
+        for modified, size, file in sorted(files):
+            day = date.fromisoformat(file.name.partition(".")[0])
+            outdated = day in wanted and modified < superseded
+            if file not in kept and (outdated or total > _MOST_BYTES):
+                file.unlink(missing_ok=True)
+                total -= size
+
+
+def paths(files: Files) -> list[str]:
+    """The files as DuckDB's `read_parquet` takes them, which are patterns."""
+    return [glob.escape(str(file)) for file in files.values()]
+
+
+@lru_cache(maxsize=1)
+def _database() -> Database:
+    # One for the process: it remembers the footers of the files.
+    database = duckdb.connect(
+        config={
+            "memory_limit": _DATABASE_MEMORY,
+            "threads": min(4, os.cpu_count() or 1),
+            # Where a sort does not fit into the memory; what is written holds names and numbers.
+            "temp_directory": f"{tempfile.gettempdir()}/voxlake-search-{os.getuid()}",
+            "temp_file_encryption": True,
+            # Nothing is to be fetched from anywhere.
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    database.execute("set parquet_metadata_cache = true")
+    return database
+
+
+def _write(rows: pa.Table, file: Path) -> None:
+    scratch = file.with_name(f".{uuid.uuid4().hex}")
+    try:
+        scratch.touch(mode=0o600, exist_ok=False)
+        pq.write_table(rows, scratch, compression="snappy")
+        scratch.replace(file)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _stretches(days: Sequence[date], most: int) -> Iterator[list[date]]:
+    """Days in order, cut where one is left out and where a part has `most` of them."""
+    stretch: list[date] = []
+    for day in days:
+        if stretch and (len(stretch) == most or day != stretch[-1] + _ONE_DAY):
+            yield stretch
+            stretch = []
+        stretch.append(day)
+    if stretch:
+        yield stretch
