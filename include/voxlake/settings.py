@@ -141,6 +141,27 @@ class Settings(BaseSettings):
             "`proxy`."
         ),
     )
+    sinch_aws_conn_id: str = Field(
+        default="aws_default",
+        description=(
+            "The Airflow connection with the AWS credentials that may read the bucket which Sinch writes recordings "
+            "into (`s3:ListBucketVersions`, `s3:GetObject`, `s3:GetObjectVersion`)."
+        ),
+    )
+    sinch_delivery_wait: timedelta = Field(
+        default=timedelta(hours=6),
+        description=(
+            "How long after Sinch told of a recording its file may take to arrive; then it is `unavailable`, until it "
+            "arrives all the same. ISO 8601, such as `PT6H`. Default: 6 hours."
+        ),
+    )
+    sinch_cdr_url: str = Field(
+        default="",
+        description=(
+            "Where Sinch writes the daily files of call detail records: `s3://bucket/folder/`. Default: nowhere, and "
+            "`sinch_reconcile` has nothing to compare with."
+        ),
+    )
     reconcile_days: int = Field(
         default=3,
         gt=0,
