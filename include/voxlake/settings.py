@@ -162,6 +162,22 @@ class Settings(BaseSettings):
             "`sinch_reconcile` has nothing to compare with."
         ),
     )
+    webhook_url: str = Field(
+        default="",
+        description=(
+            "The public https address of `/voxlake-webhooks/ringcentral` of the API server, where RingCentral is to "
+            "tell of calls: such as `https://airflow.example.com/voxlake-webhooks/ringcentral`. Default: none, and "
+            "`ringcentral_subscription` fails."
+        ),
+    )
+    event_filter: str = Field(
+        default="/restapi/v1.0/account/~/telephony/sessions?withRecordings=true",
+        description=(
+            "Which calls RingCentral is to tell of: the account's recorded ones, or with "
+            "`/restapi/v1.0/account/~/extension/~/telephony/sessions` those of the extension whose JWT is used. "
+            "Default: `/restapi/v1.0/account/~/telephony/sessions?withRecordings=true`."
+        ),
+    )
     reconcile_days: int = Field(
         default=3,
         gt=0,

@@ -6,45 +6,16 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.sinch.state import SandboxCall, State
+
 _NOT_TOO_OLD = timedelta(minutes=5)
-
-
-@dataclass(slots=True)
-class SandboxCall:
-    """A call: what the API says of it, and what it was told to record."""
-
-    call_id: str
-    facts: dict[str, Any]
-    ongoing: bool
-    instructions: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class State:
-    """What the sandbox knows.
-
-    Attributes:
-        key: The application key.
-        secret: The application secret, in Base64.
-        calls: By call id.
-        failures: Status and headers of the next replies, instead of what would be said.
-    """
-
-    key: str
-    secret: str
-    calls: dict[str, SandboxCall] = field(default_factory=dict)
-    failures: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def application(state: State) -> Starlette:
@@ -75,7 +46,9 @@ def _manage(call: SandboxCall, body: bytes) -> Response:
         return _error(400, 40003, "Invalid request")
     if svaml.get("action", {}).get("name") not in ("hangup", "continue", "park"):
         return _error(400, 40001, "Only hangup, continue, and park actions are valid")
-    call.instructions += svaml.get("instructions", [])
+    instructions = svaml.get("instructions", [])
+    call.instructions += instructions
+    call.managed(instructions)
     return Response(status_code=204)
 
 

@@ -11,11 +11,17 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import uvicorn
 
-from sandbox.sinch.app import SandboxCall, State, application
+from sandbox.sinch.app import application
+from sandbox.sinch.callbacks import send
+from sandbox.sinch.cdr import write_cdr
+from sandbox.sinch.conferences import Conferences
+from sandbox.sinch.phone import CallPlan, PlacedCall
+from sandbox.sinch.state import Made, SandboxCall, Sent, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,7 @@ class SinchSandbox:
 
     url: str
     _state: State
+    _conferences: Conferences
 
     @property
     def key(self) -> str:
@@ -47,6 +54,42 @@ class SinchSandbox:
         self._state.calls[call_id] = call
         return call
 
+    @property
+    def recordings(self) -> list[Made]:
+        """What was recorded, in the order in which it ended."""
+        return self._state.recordings
+
+    @property
+    def sent(self) -> list[Sent]:
+        """The callbacks that were sent, in their order, with what they were answered."""
+        return self._state.sent
+
+    def call_back_to(self, url: str) -> None:
+        """Sets the application's callback URL, as its dashboard does; empty for none."""
+        self._state.callback_url = url
+
+    def open_call(self, **plan: Any) -> PlacedCall:
+        """Places a call and leaves it on the line; the arguments are the fields of `CallPlan`."""
+        call = PlacedCall(self._state, self._conferences, CallPlan(**plan))
+        call.place()
+        return call
+
+    def place_call(self, seconds: float = 5.0, **plan: Any) -> PlacedCall:
+        """Places a call, which ends after so many seconds of talk; the other arguments as in `open_call`."""
+        call = self.open_call(**plan)
+        call.talk(seconds)
+        call.hang_up()
+        return call
+
+    def send_late(self) -> None:
+        """Sends what calls with `notify="late"` held back."""
+        while self._state.held_back:
+            send(self._state, self._state.held_back.pop(0))
+
+    def write_cdr(self, day: date, folder_url: str, credentials: str) -> str:
+        """Writes the call detail records of a UTC day into a bucket's folder; `s3://bucket/key` of the file."""
+        return write_cdr(self._state, day, folder_url, credentials)
+
     def fail_next(self, status: int, **headers: str) -> None:
         """Has the next request answered with a status and an empty body."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -62,16 +105,23 @@ class SinchSandbox:
 
 
 @contextmanager
-def run_sinch_sandbox() -> Iterator[SinchSandbox]:
-    """Runs a sandbox for the length of a `with` block; it accepts connections when it begins."""
-    state = State(key=str(uuid.uuid4()), secret=base64.b64encode(secrets.token_bytes(16)).decode())
+def run_sinch_sandbox(s3_endpoint: str = "", callback_url: str = "") -> Iterator[SinchSandbox]:
+    """Runs a sandbox for the length of a `with` block; it accepts connections when it begins.
+
+    Args:
+        s3_endpoint: The S3 server with the buckets that recordings are written into.
+        callback_url: The application's, see `SinchSandbox.call_back_to`.
+    """
+    secret = base64.b64encode(secrets.token_bytes(16)).decode()
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        state = State(str(uuid.uuid4()), secret, url, s3_endpoint, callback_url)
         config = uvicorn.Config(application(state), lifespan="off", access_log=False, log_config=None)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), name="sinch-sandbox", daemon=True)
         thread.start()
         try:
-            yield SinchSandbox(f"http://127.0.0.1:{listener.getsockname()[1]}", state)
+            yield SinchSandbox(url, state, Conferences(state))
         finally:
             server.should_exit = True
             thread.join()

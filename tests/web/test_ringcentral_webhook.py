@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from fastapi import FastAPI
-from served import served
 
+from tests.web.served import served
 from voxlake.archive.subscription import SubscriptionNote, write_note
 from voxlake.lake.inbox import draining
 from voxlake.lake.local import LocalStorage

@@ -38,6 +38,7 @@ class RingCentralHook(BaseHook):
         max_wait: Seconds that a request may wait in place for its turn in the quota before it raises RateLimitedError.
         waiter: Who waits, see `RingCentralClient`.
         backfill: Whether others that are no backfill go first.
+        awaited: Whether somebody waits for the recordings, so that they go before others.
     """
 
     conn_name_attr = "ringcentral_conn_id"
@@ -52,6 +53,7 @@ class RingCentralHook(BaseHook):
         max_wait: float = 15.0,
         waiter: str | None = None,
         backfill: bool = False,
+        awaited: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -59,6 +61,7 @@ class RingCentralHook(BaseHook):
         self.max_wait = max_wait
         self.waiter = waiter
         self.backfill = backfill
+        self.awaited = awaited
 
     def get_conn(self, *, spread: bool = True) -> RingCentralClient:
         """A client; it logs in when it first has to.
@@ -78,6 +81,7 @@ class RingCentralHook(BaseHook):
             max_wait=self.max_wait,
             waiter=self.waiter,
             backfill=self.backfill,
+            awaited=self.awaited,
         )
 
     def credentials(self, *, spread: bool = True) -> list[Credentials]:

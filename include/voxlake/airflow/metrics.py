@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from airflow.sdk.observability.stats import gauge, incr, normalize_name_for_stats, timing
@@ -157,13 +157,21 @@ WEBHOOK_REFUSED = Metric(
     "`not_kept`: the lake cannot be written. `forged`: somebody tries, or the client secret was changed and "
     "`ringcentral_subscription` has not run since.",
 )
+SILENT = Metric(
+    "voxlake.events.silent",
+    "gauge",
+    "seconds",
+    (),
+    "Time since RingCentral last told of a call, at most a week; sent by `ringcentral_subscription`.",
+    "More than the company is ever without a recorded call.",
+)
 
 METRICS = (
     *(REQUESTS, REFUSED, WAITED, RECEIVED),
     *(LIMIT, PER_SECOND, USED, BLOCKED),
     *(DOWNLOADED, UNAVAILABLE, FAILED, MERGED, NOT_WHOLE),
     *(PENDING, OLDEST, AT_RISK),
-    *(WEBHOOK_ACCEPTED, WEBHOOK_REFUSED),
+    *(WEBHOOK_ACCEPTED, WEBHOOK_REFUSED, SILENT),
 )
 
 
@@ -204,6 +212,12 @@ def count_webhook(provider: str, became: str) -> None:
         incr(WEBHOOK_ACCEPTED.name, tags=tags)
     else:
         incr(WEBHOOK_REFUSED.name.replace("<reason>", became), tags=tags)
+
+
+def send_silence(silence: timedelta | None) -> None:
+    """Sends how long no event came; nothing where none is known of."""
+    if silence is not None:
+        gauge(SILENT.name, silence.total_seconds())
 
 
 def send_published(report: Published, backlog: Backlog, now: datetime, tags: dict[str, str]) -> None:

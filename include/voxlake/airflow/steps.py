@@ -14,7 +14,7 @@ from voxlake.airflow import metrics
 from voxlake.airflow.hook import RingCentralHook
 from voxlake.airflow.lake import open_lake
 from voxlake.airflow.retries import connection_errors_in_airflow_terms
-from voxlake.airflow.window import Window, is_backfill, is_scheduled, resolve_window, wanted_sessions
+from voxlake.airflow.window import Window, is_awaited, is_backfill, is_scheduled, resolve_window, wanted_sessions
 from voxlake.airflow.wiring import CALL_LOG
 from voxlake.archive.deadlines import read_backlog
 from voxlake.archive.download import Patience, download_session
@@ -85,7 +85,7 @@ def _extract_modified(context: Context, lake: Storage, window: Window) -> list[s
     """
     state = context["asset_state_store"][CALL_LOG]
     since = window.start - get_settings().call_log_overlap
-    with _connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client):
+    with connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client):
         try:
             with connection_errors_in_airflow_terms(conn_id):
                 folder = extract_modified(client, lake, state.get(PROGRESS), since, window.end)
@@ -100,7 +100,7 @@ def extract_window(lake: Storage, window: Window, context: Context) -> list[str]
     """Reads the call log of a window; returns the raw folders."""
     log.info("reading the company call log from %s to %s", window.start, window.end)
     with (
-        _connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client),
+        connected(context, lake, EXTRACT_MAX_WAIT, spread=False) as (conn_id, client),
         connection_errors_in_airflow_terms(conn_id),
     ):
         return extract_call_log(client, lake, window.start, window.end)
@@ -149,7 +149,7 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
     settings, lake = get_settings(), open_lake()
     patience = Patience(wait=settings.recording_wait, retention=settings.recording_retention)
 
-    with _connected(context, lake, DOWNLOAD_MAX_WAIT, spread=True) as (conn_id, client):
+    with connected(context, lake, DOWNLOAD_MAX_WAIT, spread=True) as (conn_id, client):
 
         def download_one(session: SessionRef) -> datetime | None:
             with connection_errors_in_airflow_terms(conn_id):
@@ -187,6 +187,10 @@ def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Cont
         raise AirflowFailException("extract or land failed, so there is nothing to publish; their logs say why")
     settings, lake, now = get_settings(), open_lake(), datetime.now(UTC)
     notes = read_notes(lake, run_of(context))
+    if not batches and is_awaited(context):
+        for path in notes.paths:
+            lake.delete(path)
+        raise AirflowSkipException("no session was over and in the call log, so there is nothing to publish")
     report = publish_run(lake, [ref for group in batches for ref in _refs(group)], run_of(context))
     backlog = read_backlog(lake, now, settings.recording_retention, settings.recording_limit)
     took = now - context["dag_run"].start_date
@@ -198,7 +202,7 @@ def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Cont
 
 
 @contextmanager
-def _connected(
+def connected(
     context: Context, lake: Storage, max_wait: float, *, spread: bool
 ) -> Iterator[tuple[str, RingCentralClient]]:
     """The name of the connection and a client of it; what its requests came to is told, however the task ends.
@@ -209,7 +213,7 @@ def _connected(
     task, run = context["ti"], run_of(context)
     # The name by which a task that comes back has its place in the line.
     waiter = f"{run}.{task.task_id}.{task.map_index}"
-    hook = RingCentralHook(max_wait=max_wait, waiter=waiter, backfill=is_backfill(context))
+    hook = RingCentralHook(max_wait=max_wait, waiter=waiter, backfill=is_backfill(context), awaited=is_awaited(context))
     with hook.get_conn(spread=spread) as client:
         try:
             yield hook.ringcentral_conn_id, client

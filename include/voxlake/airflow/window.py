@@ -9,6 +9,9 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+# Archives sessions as soon as they are over.
+SESSION_EVENTS_DAG = "ringcentral_session_events"
+
 
 @dataclass(frozen=True)
 class Window:
@@ -84,6 +87,11 @@ def is_scheduled(context: Mapping[str, Any]) -> bool:
 def is_backfill(context: Mapping[str, Any]) -> bool:
     """Whether this run was made by a backfill."""
     return bool(context["dag_run"].run_type == "backfill")
+
+
+def is_awaited(context: Mapping[str, Any]) -> bool:
+    """Whether somebody waits for what this run archives: it is about sessions that are just over, or one by hand."""
+    return bool(context["dag_run"].dag_id == SESSION_EVENTS_DAG)
 
 
 def _midnight(time: datetime) -> datetime:

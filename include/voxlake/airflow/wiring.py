@@ -57,6 +57,23 @@ SESSION_PARAMS = {
     ),
 }
 
+ONE_SESSION_PARAMS = {
+    "telephony_session_id": Param(
+        None,
+        type=["null", "string"],
+        pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$",
+        title="Telephony session id",
+        description="For a run by hand that reads and archives this one session, such as `s-…`.",
+    ),
+    "session_id": Param(
+        None,
+        type=["null", "string"],
+        pattern="^[0-9]{1,32}$",
+        title="Session id",
+        description="Or the session by its numeric id.",
+    ),
+}
+
 _SESSION_IDS = "{{ task.op_kwargs['sessions'] | map(attribute='telephony_session_id') | join(', ') | truncate(200) }}"
 
 

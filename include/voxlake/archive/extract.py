@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from voxlake.lake import layout
 from voxlake.lake.storage import Storage
-from voxlake.ringcentral.call_log import CallLogPage, iter_call_log_pages
+from voxlake.ringcentral.call_log import CallLogPage, iter_call_log_pages, iter_session_pages
 from voxlake.ringcentral.call_log_sync import SyncPage, iter_modified_pages
 from voxlake.ringcentral.client import RingCentralClient
 
@@ -64,6 +64,38 @@ def extract_modified(
     _check(since, until)
     folder = layout.raw_call_log_folder(since, until, extracted_at=datetime.now(UTC))
     _keep(storage, folder, iter_modified_pages(client, sync_token=sync_token, since=since))
+    return folder
+
+
+def extract_session(
+    client: RingCentralClient,
+    storage: Storage,
+    since: datetime,
+    *,
+    telephony_session_id: str = "",
+    session_id: str = "",
+) -> str:
+    """Reads the calls of one telephony session into a raw folder.
+
+    Args:
+        client: Whose credentials read the call log.
+        storage: The lake.
+        since: Before the session began, with its zone.
+        telephony_session_id: Which session, such as `s-…`.
+        session_id: Or its numeric id.
+
+    Returns:
+        The raw folder, complete; its page is empty if the call log does not list the session.
+
+    Raises:
+        ValueError: Not exactly one of the two ids is given.
+        RingCentralError: The call log could not be read.
+    """
+    now = datetime.now(UTC)
+    _check(since, now)
+    folder = layout.raw_call_log_folder(since, now, extracted_at=now)
+    pages = iter_session_pages(client, since, telephony_session_id=telephony_session_id, session_id=session_id)
+    _keep(storage, folder, pages)
     return folder
 
 

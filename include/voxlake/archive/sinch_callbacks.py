@@ -1,4 +1,4 @@
-"""Sinch's callbacks as they are kept: each as it came, by call, so that rows are made of all there are, in any order."""
+"""Sinch's callbacks as they are kept: each as it came, by call, so that rows are made of all, in whatever order."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def keep(storage: Storage, call_id: str, kept: Kept) -> None:
 
 
 def read_kept(storage: Storage, call_id: str, days: Iterable[date]) -> list[Kept]:
-    """What is kept of a call on some UTC days and those around; what came several times is there once, as it first came.
+    """What is kept of a call on some UTC days and those around; what came several times is there once.
 
     Args:
         storage: The lake.

@@ -1,4 +1,4 @@
-"""What the files that Sinch delivers are: which call or conference each is a recording of, and its row in `recordings`."""
+"""What the files that Sinch delivers are: which call or conference each is of, and its row in `recordings`."""
 
 from __future__ import annotations
 

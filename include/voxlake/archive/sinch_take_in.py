@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import batched
+from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -135,7 +135,9 @@ def take_in(
             else arrival.recording_id not in known or (call_id and known[arrival.recording_id] is None)
         )
     ]
-    for group in batched(sorted(new, key=lambda arrival: (arrival.starts_at, arrival.uri)), _BATCH):
+    new.sort(key=lambda arrival: (arrival.starts_at, arrival.uri))
+    for first in range(0, len(new), _BATCH):
+        group = new[first : first + _BATCH]
         _take_in_group(storage, source, {arrival: told[arrival] for arrival in group}, facts, taken)
     return taken
 
@@ -237,7 +239,7 @@ def _bring(storage: Storage, source: Source, arrival: Arrival) -> Row:
         return {"status": "failed", "error": str(error)}
 
 
-def _keep_audio(storage: Storage, scratch: Any, arrival: Arrival) -> Row:
+def _keep_audio(storage: Storage, scratch: Path, arrival: Arrival) -> Row:
     try:
         content_type = measure(scratch).properties.content_type
         path = layout.recording_audio(arrival.recording_id, arrival.day, content_type, PROVIDER)
@@ -252,7 +254,7 @@ def _keep_audio(storage: Storage, scratch: Any, arrival: Arrival) -> Row:
     return described
 
 
-def _fetch(source: Source, arrival: Arrival, scratch: Any) -> None:
+def _fetch(source: Source, arrival: Arrival, scratch: Path) -> None:
     if arrival.landed is not None:
         source.landing.fetch(arrival.landed, scratch)
         return

@@ -280,7 +280,8 @@ RECORDINGS = Table(
             "telephony_session_id",
             STRING,
             "telephonySessionId of the conversation it belongs to (the legacy sessionId where the source has none). Of "
-            "Sinch the callId, of a recording of a conference the conferenceId; its own id where nothing says the call.",
+            "Sinch the callId, of a recording of a conference the conferenceId; its own id where nothing says whose it "
+            "is.",
         ),
         _SESSION,
         _CALL,

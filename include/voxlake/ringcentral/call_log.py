@@ -1,13 +1,13 @@
 """Reads the company call log of a window of time, page by page."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from voxlake.ringcentral.addresses import shown_url
-from voxlake.ringcentral.client import JsonReply, RingCentralClient
+from voxlake.ringcentral.client import JsonReply, Parameter, RingCentralClient
 from voxlake.ringcentral.errors import BadReplyError
 
 _ACCOUNT = re.compile(r"/account/(\d+)(?:[/?#]|$)")
@@ -75,16 +75,43 @@ def iter_call_log_pages(
             raise ValueError(f"{name} ({moment.isoformat()}) has no time zone; give it one, such as UTC.")
     if start >= end:
         raise ValueError(f"start ({start.isoformat()}) is not before end ({end.isoformat()}).")
-    return _pages(client, start, end, per_page, account_id)
-
-
-def _pages(
-    client: RingCentralClient, start: datetime, end: datetime, per_page: int, account_id: str
-) -> Iterator[CallLogPage]:
-    reply = client.get_json(
+    return _pages(
+        client,
         f"/restapi/v1.0/account/{account_id}/call-log",
         {"view": "Detailed", "dateFrom": start, "dateTo": end, "showDeleted": True, "perPage": per_page},
     )
+
+
+def iter_session_pages(
+    client: RingCentralClient, since: datetime, *, telephony_session_id: str = "", session_id: str = ""
+) -> Iterator[CallLogPage]:
+    """Reads all calls of one telephony session, with their legs; mostly one page.
+
+    Args:
+        client: The connection.
+        since: Before the session began, with a time zone: without it the call log shows the last 24 hours only.
+        telephony_session_id: Which session, such as `s-…`.
+        session_id: Or its numeric id, which goes with no other filter (CLG-110).
+
+    Raises:
+        ValueError: Not exactly one of the two ids is given, or `since` has no time zone.
+        BadReplyError: A reply is no call-log page, or its pages lead in a circle.
+        RingCentralError: A request failed; see RingCentralClient.
+    """
+    if bool(telephony_session_id) == bool(session_id):
+        raise ValueError("Give either a telephonySessionId or a sessionId.")
+    which: dict[str, Parameter] = {"sessionId": session_id}
+    if telephony_session_id:
+        which = {"telephonySessionId": telephony_session_id, "showDeleted": True}
+    return _pages(
+        client,
+        "/restapi/v1.0/account/~/call-log",
+        {"view": "Detailed", "dateFrom": since, "perPage": 1000, **which},
+    )
+
+
+def _pages(client: RingCentralClient, path: str, params: Mapping[str, Parameter]) -> Iterator[CallLogPage]:
+    reply = client.get_json(path, params)
     number = 1
     followed: set[str] = set()
     while True:

@@ -77,6 +77,7 @@ class RingCentralClient:
         max_wait: Seconds that a request may wait in place for the quota.
         waiter: Who waits: the same name keeps its place in the line when it comes back, also in another process.
         backfill: Whether others that are no backfill go first.
+        awaited: Whether somebody waits for the recordings, so that they go before others.
 
     Attributes:
         tally: What its requests came to.
@@ -95,12 +96,14 @@ class RingCentralClient:
         max_wait: float = 15.0,
         waiter: str | None = None,
         backfill: bool = False,
+        awaited: bool = False,
     ) -> None:
         all_credentials = [credentials] if isinstance(credentials, Credentials) else list(credentials)
         self.tally = Tally()
         self._origins = all_credentials[0].origins
         self._timeout = timeout
         self._backfill = backfill
+        self._awaited = awaited
         lanes = []
         for one in all_credentials:
             session = Session()
@@ -209,7 +212,7 @@ class RingCentralClient:
             RingCentralError: See the class. Only replies with status 200 and 206 are handed out.
         """
         since = started.timestamp() if started else time.time()
-        rank = Rank(media=True, backfill=self._backfill, started=since)
+        rank = Rank(media=True, backfill=self._backfill, routine=not self._awaited, started=since)
         began, waited = time.monotonic(), self.tally.waited
         # A body in another encoding would have another length than Content-Length and Content-Range say.
         all_headers = {"Accept-Encoding": "identity", **(headers or {})}

@@ -23,11 +23,14 @@ class Rank:
     Attributes:
         media: Whether a recording is asked for. The call log goes first: it says what there is to fetch.
         backfill: Whether the request is part of a backfill. What is new goes first.
+        routine: Whether nobody waits for a recording. One that somebody does goes first; the call log's requests are
+            all alike in this, so that none keeps others out.
         started: When the recording started, seconds since 1970. The provider deletes the oldest first.
     """
 
     media: bool = False
     backfill: bool = False
+    routine: bool = True
     started: float = 0.0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -36,6 +36,8 @@ from voxlake.sinch.svaml import RecordingInstruction
 REGIONS = ("use1", "euc1", "sae1", "apse1", "apse2")
 DEFAULT_SERVER_URL = "https://calling.api.sinch.com"
 
+# Where the notifications in Sinch's documents say that recordings of Sinch Drive are.
+_DRIVE = "https://www.sinch.com"
 _SINCH_HOST = re.compile(r"calling(-[a-z0-9]+)?\.api\.sinch\.com")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TIMEOUT = (10.0, 30.0)
@@ -127,6 +129,28 @@ class SinchClient:
             "action": {"name": "continue"},
         }
         self._send("PATCH", self._call_url(call_id, call_resource_url), body)
+
+    def download(self, address: str, target: BinaryIO) -> None:
+        """Writes what an address gives that a callback named: the recordings of Sinch Drive lie at such.
+
+        Args:
+            address: `https://…` at a host of Sinch's, or at the connection's own.
+            target: Open for writing.
+
+        Raises:
+            NotFoundError: There is nothing.
+            ForeignHostError: The address is at another host, or no `https` one: nothing was sent.
+            SinchError: Another of its kinds.
+        """
+        parts = urlsplit(address)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in (self._server_url, _DRIVE) and not (
+            parts.scheme == "https" and _SINCH_HOST.fullmatch(parts.netloc)
+        ):
+            raise ForeignHostError(
+                f"{origin}: recordings are fetched from s3:// and from Sinch's own https addresses, from nowhere else."
+            )
+        target.write(self._send("GET", f"{origin}{parts.path}"))
 
     def _call_url(self, call_id: str, call_resource_url: str | None) -> str:
         if call_resource_url is None:

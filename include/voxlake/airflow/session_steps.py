@@ -1,0 +1,176 @@
+"""What the tasks of `ringcentral_session_events` run, where they differ from those of `ringcentral_recordings`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+
+from voxlake.airflow import steps
+from voxlake.airflow.lake import open_lake
+from voxlake.airflow.retries import connection_errors_in_airflow_terms
+from voxlake.archive import open_sessions
+from voxlake.archive.extract import extract_call_log, extract_session
+from voxlake.archive.land import land_call_log
+from voxlake.archive.open_sessions import OpenSession
+from voxlake.archive.run_notes import note_landed
+from voxlake.archive.session_events import (
+    complete,
+    listed_sessions,
+    note_looks,
+    take_in,
+    tidy,
+    wait_for_next_look,
+)
+from voxlake.lake.lease import LeaseHeldError
+from voxlake.lake.storage import Storage
+from voxlake.ringcentral.client import RingCentralClient
+from voxlake.ringcentral.errors import RateLimitedError
+from voxlake.settings import get_settings
+
+log = logging.getLogger(__name__)
+
+# A look that would wait for longer gives its slot back.
+_LOOK_MAX_WAIT = 15.0
+
+# So many at a time are looked for in one stretch of the call log, which takes a request for each 1,000 calls in it,
+# instead of one for each session.
+_TOGETHER = 10
+
+# What the quota's reset and Airflow's start of a task take; the rest of a wait is waited in place.
+_BUSY = timedelta(seconds=5)
+
+Context = Mapping[str, Any]
+Batches = list[list[dict[str, Any]]]
+
+
+def extract(max_batches: int, context: Context) -> Batches:
+    """Takes events in, reads and lands the calls of the sessions that are over; returns what is to be archived of them.
+
+    A run by hand reads the one session of its params.
+
+    Raises:
+        AirflowRescheduleException: The call log has none of them yet; or the quota is used up.
+        AirflowFailException: RingCentral does not list the session of a run by hand.
+    """
+    session_id, telephony_session_id = (context["params"].get(name) for name in ("session_id", "telephony_session_id"))
+    if session_id or telephony_session_id:
+        return _extract_one(session_id or "", telephony_session_id or "", max_batches, context)
+    lake, run = open_lake(), steps.run_of(context)
+    try:
+        known = take_in(lake, run)
+    except LeaseHeldError as error:
+        log.info("another run takes the events in: %s", error)
+        raise AirflowRescheduleException(datetime.now(UTC) + _BUSY) from error
+    now = datetime.now(UTC)
+    due = open_sessions.due(known, now)
+    # What this task took in an earlier try is its to archive still.
+    found: set[str] = set(open_sessions.handed_to(known, run))
+    if due:
+        found |= set(_look_for(lake, due, context))
+    tidy(lake, datetime.now(UTC), get_settings().call_log_overlap)
+    if not found:
+        _wait(lake, run)
+        return []
+    return _plan(lake, found, known.sessions, max_batches)
+
+
+def look_again(context: Context) -> None:
+    """Waits until the next session is to be looked for, so that the event of its end starts a run that does.
+
+    Raises:
+        AirflowRescheduleException: It is not time yet.
+        AirflowSkipException: There is none, or another run waits for it.
+    """
+    lake, run = open_lake(), steps.run_of(context)
+    _wait(lake, run)
+    known = tidy(lake, datetime.now(UTC), get_settings().call_log_overlap)
+    if not open_sessions.due(known, datetime.now(UTC)):
+        raise AirflowSkipException("no session waits to be looked for, or another run waits for it")
+
+
+def _wait(lake: Storage, run: str) -> None:
+    look = wait_for_next_look(lake, run, datetime.now(UTC))
+    if look is not None and look > datetime.now(UTC):
+        log.info("the next session is looked for at %s: waiting for it without a slot", look)
+        raise AirflowRescheduleException(look)
+
+
+def _look_for(lake: Storage, due: Sequence[OpenSession], context: Context) -> list[str]:
+    """Reads and lands the calls of sessions that are over; returns those that the call log has whole."""
+    with (
+        steps.connected(context, lake, _LOOK_MAX_WAIT, spread=False) as (conn_id, client),
+        connection_errors_in_airflow_terms(conn_id),
+    ):
+        folders, looked_for = _read(lake, client, due)
+    landed = land_call_log(lake, folders)
+    note_landed(lake, steps.run_of(context), landed)
+    found = complete(looked_for, listed_sessions(lake, folders))
+    ids = [one.told.telephony_session_id for one in looked_for]
+    # Last: a task that is killed before this looks for them once more.
+    note_looks(lake, ids, found, steps.run_of(context), datetime.now(UTC))
+    log.info("%d of %d sessions that are over are in the call log, with what their events named", len(found), len(ids))
+    return found
+
+
+def _read(
+    lake: Storage, client: RingCentralClient, due: Sequence[OpenSession]
+) -> tuple[list[str], Sequence[OpenSession]]:
+    """The raw folders of as many sessions as the quota admits now, and these sessions."""
+    overlap = get_settings().call_log_overlap
+    if len(due) > _TOGETHER:
+        # An event may have been missed: a session may have begun before the first that is known.
+        start = min(one.told.began_at for one in due) - overlap
+        return extract_call_log(client, lake, start, datetime.now(UTC)), due
+    folders: list[str] = []
+    for one in due:
+        try:
+            folders.append(
+                extract_session(
+                    client,
+                    lake,
+                    one.told.began_at - overlap,
+                    telephony_session_id=one.told.telephony_session_id,
+                )
+            )
+        except RateLimitedError:
+            if not folders:
+                raise
+            # What has been read is archived meanwhile; the others are still due.
+            break
+    return folders, due[: len(folders)]
+
+
+def _extract_one(session_id: str, telephony_session_id: str, max_batches: int, context: Context) -> Batches:
+    if session_id and telephony_session_id:
+        raise AirflowFailException("params `telephony_session_id` and `session_id` are both given: clear one of them")
+    lake = open_lake()
+    since = datetime.now(UTC) - get_settings().recording_retention
+    with (
+        steps.connected(context, lake, steps.EXTRACT_MAX_WAIT, spread=False) as (conn_id, client),
+        connection_errors_in_airflow_terms(conn_id),
+    ):
+        folder = extract_session(client, lake, since, telephony_session_id=telephony_session_id, session_id=session_id)
+    landed = land_call_log(lake, [folder])
+    note_landed(lake, steps.run_of(context), landed)
+    if not landed.calls:
+        raise AirflowFailException(
+            f"RingCentral lists no call of session {telephony_session_id or session_id} since {since:%Y-%m-%d}: check "
+            "the id; a call that has just ended is listed some seconds later"
+        )
+    return steps.plan(lake, landed.sessions, max_batches)
+
+
+def _plan(lake: Storage, found: set[str], known: Mapping[str, OpenSession], max_batches: int) -> Batches:
+    # Recordings start on the day that the call began, or on the next.
+    sessions = {
+        session_id: {
+            known[session_id].told.began_at.astimezone(UTC).date(),
+            known[session_id].told.ended_at.astimezone(UTC).date(),
+        }
+        for session_id in found
+    }
+    return steps.plan(lake, sessions, max_batches)
