@@ -11,6 +11,7 @@ from airflow.sdk.log import mask_secret
 
 if TYPE_CHECKING:
     from voxlake.sinch.client import SinchClient
+    from voxlake.sinch.destinations import Destination
     from voxlake.sinch.svaml import RecordingOptions
 
 
@@ -51,17 +52,30 @@ class SinchHook(BaseHook):
         except ValueError as error:
             raise ValueError(f"Connection {self.sinch_conn_id}: {error}") from None
 
+    def application_key(self) -> str:
+        """The application's key."""
+        return self.get_connection(self.sinch_conn_id).login or ""
+
+    def destination(self) -> Destination:
+        """Where the connection asks for recordings to be put; raises as `get_conn`."""
+        from voxlake.sinch.destinations import parse_destination, refuse_fixed_name
+
+        try:
+            destination = parse_destination(_text(self._extra(), "destination"))
+            refuse_fixed_name(destination)
+        except ValueError as error:
+            raise ValueError(f"Connection {self.sinch_conn_id}: {error}") from None
+        return destination
+
     def recording_options(self) -> RecordingOptions:
         """How and where the connection asks calls to be recorded; raises as `get_conn`."""
-        from voxlake.sinch.destinations import BucketCredentials, S3Destination, parse_destination, refuse_fixed_name
+        from voxlake.sinch.destinations import BucketCredentials, S3Destination
         from voxlake.sinch.svaml import RecordingOptions
 
-        extra = self._extra()
-        secret = _text(extra, "recording_secret")
+        destination = self.destination()
+        secret = _text(self._extra(), "recording_secret")
         mask_secret(secret)
         try:
-            destination = parse_destination(_text(extra, "destination"))
-            refuse_fixed_name(destination)
             needs_credentials = isinstance(destination, S3Destination)
             credentials = BucketCredentials.parse(secret) if needs_credentials else None
         except ValueError as error:

@@ -58,13 +58,13 @@ class TakenIn:
 
     Attributes:
         days: The UTC days of everything that was met, new or not: what is to be merged lies on them.
+        met: How many files that was.
         recordings: New rows of `recordings`.
-        calls: Rows of `calls`.
     """
 
     days: set[date] = field(default_factory=set)
+    met: int = 0
     recordings: list[Row] = field(default_factory=list)
-    calls: int = 0
 
 
 def land_calls(storage: Storage, touched: Mapping[str, Iterable[date]]) -> dict[str, CallFacts]:
@@ -120,7 +120,7 @@ def take_in(
     told: dict[Arrival, str | None] = {}
     for arrival, call_id in arrivals:
         told[arrival] = told.get(arrival) or call_id
-    taken.days = {arrival.day for arrival in told}
+    taken.days, taken.met = {arrival.day for arrival in told}, len(told)
     known = _known(storage, taken.days)
     kept_transcripts = {
         path for day in taken.days for path in storage.list(f"raw/{PROVIDER}/transcripts/date={day.isoformat()}")
@@ -156,7 +156,6 @@ def _take_in_group(
     of_calls = _facts_of_calls(storage, source, recordings, group, facts)
     rows = [row for call_id, known in of_calls.items() if (row := call_row(call_id, known)) is not None]
     tables.upsert(storage, CALLS, tables.to_arrow(CALLS, rows))
-    taken.calls += len(rows)
     conference_ids = conferences_around(storage, {arrival.day for arrival in recordings})
     now = datetime.now(UTC)
     landed = [

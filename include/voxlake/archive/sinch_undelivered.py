@@ -16,6 +16,7 @@ from voxlake.archive.sinch_calls import PROVIDER, CallFacts, facts_of
 from voxlake.lake import layout, tables
 from voxlake.lake.schemas import RECORDINGS
 from voxlake.lake.storage import Storage
+from voxlake.sinch.events import Notification
 
 log = logging.getLogger(__name__)
 
@@ -80,13 +81,15 @@ def _delivered(storage: Storage, days: Iterable[date]) -> tuple[set[str], set[st
 
 def _row(facts: CallFacts, account_id: str, now: datetime) -> Row:
     notified = [
-        (callback, kept) for callback, kept in zip(facts.callbacks, facts.kept, strict=False) if kept.kind in _TOLD
+        (callback, kept)
+        for callback, kept in zip(facts.callbacks, facts.kept, strict=False)
+        if isinstance(callback, Notification) and callback.type in _TOLD
     ]
     first = min(kept.received_at for _, kept in notified)
     call_id = next((callback.call_id for callback, _ in notified if callback.call_id), None)
     conference = next((callback.conference_id for callback, _ in notified if callback.conference_id), None)
     subject = layout.safe_id(conference or call_id or "")
-    destinations = sorted({callback.destination for callback, _ in notified if getattr(callback, "destination", None)})
+    destinations = sorted({callback.destination for callback, _ in notified if callback.destination})
     where = f"nothing lies at {', '.join(destinations)}" if destinations else "it never said that the file is there"
     return {
         "provider": PROVIDER,

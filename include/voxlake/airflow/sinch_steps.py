@@ -1,0 +1,85 @@
+"""What the tasks of the Sinch DAGs run: the archive's steps with connection, bucket and context of Airflow."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+
+from voxlake.airflow.lake import open_lake
+from voxlake.airflow.sinch_hook import SinchHook
+from voxlake.airflow.steps import run_of
+from voxlake.airflow.window import is_scheduled, resolve_window
+from voxlake.archive.plan import batch
+from voxlake.archive.sinch_round import take_in_round
+from voxlake.archive.sinch_take_in import Source
+from voxlake.lake.lease import LeaseHeldError
+from voxlake.settings import get_settings
+from voxlake.sinch.destinations import S3Destination
+from voxlake.sinch.errors import ApplicationRefusedError, RateLimitedError
+from voxlake.sinch.landing import BucketRefusedError, LandedFile, Landing
+
+log = logging.getLogger(__name__)
+
+Context = Mapping[str, Any]
+
+_LOOK_AGAIN = timedelta(seconds=30)
+
+
+def take_in(max_batches: int, context: Context) -> list[list[dict[str, Any]]]:
+    """Takes in what Sinch told and delivered; returns the conversations to merge, in batches.
+
+    A scheduled run looks at all that lies in the bucket, whenever it was written: nothing else tells of what an earlier
+    hour has missed. Any other is about its window.
+
+    Raises:
+        AirflowRescheduleException: Another run is at it, or Sinch asks to wait: the task comes back.
+        AirflowFailException: Sinch or the bucket refuses; the text says what to change.
+    """
+    settings, lake, hook, now = get_settings(), open_lake(), SinchHook(), datetime.now(UTC)
+    window = resolve_window(context)
+    landing = open_landing()
+    files = _files(landing, hook)
+    if not is_scheduled(context):
+        files = (file for file in files if window.start <= file.written_at < window.end)
+    with _in_airflow_terms(hook.sinch_conn_id), hook.get_conn() as client:
+        source = Source(landing, client, hook.application_key())
+        sessions = take_in_round(lake, source, run_of(context), files, now, settings.sinch_delivery_wait)
+    log.info("%d conversations are to be merged", len(sessions))
+    return [[session.to_json() for session in group] for group in batch(sessions, max_batches)]
+
+
+def open_landing() -> Landing:
+    """The buckets that `VOXLAKE_SINCH_AWS_CONN_ID` may read."""
+    # botocore alone takes longer to import than most of this.
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    return Landing(S3Hook(get_settings().sinch_aws_conn_id).get_conn())
+
+
+def _files(landing: Landing, hook: SinchHook) -> Iterable[LandedFile]:
+    """What lies at the destination of the connection, without the files of call detail records."""
+    destination = hook.destination()
+    if not isinstance(destination, S3Destination):
+        return ()
+    records = get_settings().sinch_cdr_url
+    files = landing.files(destination.bucket, destination.folder)
+    return (file for file in files if not (records and file.destination.startswith(records)))
+
+
+@contextmanager
+def _in_airflow_terms(conn_id: str) -> Iterator[None]:
+    try:
+        yield
+    except LeaseHeldError as error:
+        log.info("%s", error)
+        raise AirflowRescheduleException(min(error.expires_at, datetime.now(UTC) + _LOOK_AGAIN)) from error
+    except RateLimitedError as error:
+        wait = timedelta(seconds=error.retry_after) if error.retry_after else _LOOK_AGAIN
+        raise AirflowRescheduleException(datetime.now(UTC) + wait) from error
+    except (ApplicationRefusedError, BucketRefusedError) as error:
+        raise AirflowFailException(f"Connection {conn_id}: {error}") from error
