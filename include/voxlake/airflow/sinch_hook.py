@@ -11,6 +11,7 @@ from airflow.sdk.log import mask_secret
 
 if TYPE_CHECKING:
     from voxlake.sinch.client import SinchClient
+    from voxlake.sinch.signature import Application
     from voxlake.sinch.svaml import RecordingOptions
 
 
@@ -42,12 +43,21 @@ class SinchHook(BaseHook):
             AirflowNotFoundException: There is no such connection.
         """
         from voxlake.sinch.client import SinchClient, server_url_of
+
+        connection = self.get_connection(self.sinch_conn_id)
+        application = self.application()
+        try:
+            return SinchClient(application, connection.host or server_url_of(_text(self._extra(), "region")))
+        except ValueError as error:
+            raise ValueError(f"Connection {self.sinch_conn_id}: {error}") from None
+
+    def application(self) -> Application:
+        """Key and secret of the application; raises as `get_conn`."""
         from voxlake.sinch.signature import Application
 
         connection = self.get_connection(self.sinch_conn_id)
         try:
-            application = Application(connection.login or "", connection.password or "")
-            return SinchClient(application, connection.host or server_url_of(_text(self._extra(), "region")))
+            return Application(connection.login or "", connection.password or "")
         except ValueError as error:
             raise ValueError(f"Connection {self.sinch_conn_id}: {error}") from None
 
