@@ -15,8 +15,8 @@
 | --- | --- |
 | Source | The inbox of callbacks, and the bucket at the destination of the connection `sinch_default` |
 | Rate limit | Sinch names none; a call is asked for once, and only if no callback told of its end |
-| Schedule | Hourly, UTC, by data interval; backfill any range; by hand with the params `start` and `end` |
-| Window | Scheduled runs look at the whole bucket folder, others at files that were written in their window |
+| Schedule | As soon as Sinch tells of a file; hourly, UTC, by data interval; backfill any range; by hand with params |
+| Window | Hourly runs look at the whole bucket folder; backfills and runs by hand at files written in their window |
 | Overwritten | Each version of an object is a recording; without versioning, as far as a run came in between |
 | Tasks | A `merge` a call or conference; of more than 1,024 in a run, 256 of each share them |
 | Output | `raw/sinch/`, tables `calls`, `recordings`, `sessions`, and `audio/` |
@@ -28,13 +28,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk import CronDataIntervalTimetable, dag, get_current_context, task
+from airflow.sdk import AssetOrTimeSchedule, CronDataIntervalTimetable, dag, get_current_context, task
 
-from voxlake.airflow.wiring import DEFAULT_ARGS, MAX_MAPPED, WINDOW_PARAMS, merge_sessions
+from voxlake.airflow.wiring import DEFAULT_ARGS, MAX_MAPPED, SINCH_EVENTS, WINDOW_PARAMS, merge_sessions
 
 
 @dag(
-    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronDataIntervalTimetable("0 * * * *", timezone="UTC"), assets=[SINCH_EVENTS]
+    ),
     start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
     catchup=False,
     doc_md=__doc__,

@@ -15,6 +15,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 DAGS = {
     "ringcentral_recordings.py": "ringcentral_recordings",
     "ringcentral_reconcile.py": "ringcentral_reconcile",
+    "sinch_recordings.py": "sinch_recordings",
+    "sinch_reconcile.py": "sinch_reconcile",
 }
 
 HEAVY = ("pyarrow", "pandas", "numpy", "av", "boto3", "duckdb", "cryptography")

@@ -12,6 +12,7 @@ from airflow.sdk.log import mask_secret
 if TYPE_CHECKING:
     from voxlake.sinch.client import SinchClient
     from voxlake.sinch.destinations import Destination
+    from voxlake.sinch.signature import Application
     from voxlake.sinch.svaml import RecordingOptions
 
 
@@ -43,18 +44,23 @@ class SinchHook(BaseHook):
             AirflowNotFoundException: There is no such connection.
         """
         from voxlake.sinch.client import SinchClient, server_url_of
-        from voxlake.sinch.signature import Application
 
         connection = self.get_connection(self.sinch_conn_id)
+        application = self.application()
         try:
-            application = Application(connection.login or "", connection.password or "")
             return SinchClient(application, connection.host or server_url_of(_text(self._extra(), "region")))
         except ValueError as error:
             raise ValueError(f"Connection {self.sinch_conn_id}: {error}") from None
 
-    def application_key(self) -> str:
-        """The application's key."""
-        return self.get_connection(self.sinch_conn_id).login or ""
+    def application(self) -> Application:
+        """Key and secret of the application; raises as `get_conn`."""
+        from voxlake.sinch.signature import Application
+
+        connection = self.get_connection(self.sinch_conn_id)
+        try:
+            return Application(connection.login or "", connection.password or "")
+        except ValueError as error:
+            raise ValueError(f"Connection {self.sinch_conn_id}: {error}") from None
 
     def destination(self) -> Destination:
         """Where the connection asks for recordings to be put; raises as `get_conn`."""

@@ -19,6 +19,9 @@ CALL_LOG = Asset("ringcentral_call_log")
 # What wakes the DAG that archives sessions as soon as they are over.
 SESSION_EVENTS = Asset("ringcentral_session_events")
 
+# What wakes the DAG that takes in Sinch's recordings as soon as one is in the bucket.
+SINCH_EVENTS = Asset("sinch_events")
+
 DEFAULT_ARGS: dict[str, Any] = {
     # By name: a DAG file is not to import the metadata database's models, which the class needs.
     "weight_rule": "voxlake.airflow.priority.ScheduledFirst",
