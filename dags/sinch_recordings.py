@@ -14,7 +14,7 @@
 | | |
 | --- | --- |
 | Source | The inbox of callbacks, and the bucket at the destination of the connection `sinch_default` |
-| Rate limit | Sinch names none; a call is asked for once, and only if no callback told of its end |
+| Rate limit | Sinch names none; each call with a recording is asked for once |
 | Schedule | As soon as Sinch tells of a file; hourly, UTC, by data interval; backfill any range; by hand with params |
 | Window | Hourly runs look at the whole bucket folder; backfills and runs by hand at files written in their window |
 | Overwritten | Each version of an object is a recording; without versioning, as far as a run came in between |

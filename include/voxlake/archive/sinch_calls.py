@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from voxlake.archive.sinch_callbacks import CALL_RESOURCE, Kept
+from voxlake.archive.plan import days_around
+from voxlake.archive.sinch_callbacks import CALL_RESOURCE, Kept, read_kept
 from voxlake.lake import layout
+from voxlake.lake.storage import Storage
 from voxlake.sinch.calls import Call
 from voxlake.sinch.events import Callback, DisconnectedCall, IncomingCall, Notification, parse_callback
+from voxlake.sinch.file_names import FileName, parse_file_name
 from voxlake.sinch.parts import Endpoint, Money
 
 Row = dict[str, Any]
@@ -33,11 +36,13 @@ class CallFacts:
         callbacks: All callbacks, by time.
         resource: The call resource, if it was asked for.
         kept: What these were read from, in the same order, the resource last.
+        days: The UTC days that were looked at for it.
     """
 
-    callbacks: Sequence[Callback]
-    resource: Call | None
-    kept: Sequence[Kept]
+    callbacks: Sequence[Callback] = ()
+    resource: Call | None = None
+    kept: Sequence[Kept] = ()
+    days: frozenset[date] = frozenset()
 
     @property
     def application_key(self) -> str | None:
@@ -71,18 +76,38 @@ class CallFacts:
         return None
 
 
-def facts_of(kept: Sequence[Kept]) -> CallFacts:
-    """Reads what is kept of a call.
+def read_facts(storage: Storage, call_id: str, days: Iterable[date]) -> CallFacts:
+    """All that is kept of a call: on some UTC days, and on those that what is found there speaks of.
 
-    Raises:
-        ValueError: The call resource is not one; callbacks were read before they were kept.
+    Args:
+        storage: The lake.
+        call_id: The call, or the conference.
+        days: When callbacks of it came, or when it was recorded.
     """
+    looked = set(days)
+    while True:
+        facts = _facts_of(read_kept(storage, call_id, looked), looked)
+        times = {callback.timestamp.date() for callback in facts.callbacks if callback.timestamp}
+        names = [_file_name(callback) for callback in facts.callbacks]
+        spoken_of = times | {name.time.date() for name in names if name is not None}
+        if spoken_of <= days_around(looked):
+            return facts
+        looked |= spoken_of
+
+
+def _file_name(callback: Callback) -> FileName | None:
+    destination = callback.destination if isinstance(callback, Notification) else None
+    return parse_file_name((destination or "").rpartition("/")[2])
+
+
+def _facts_of(kept: Sequence[Kept], days: Iterable[date]) -> CallFacts:
     read = [(parse_callback(one.body), one) for one in kept if one.kind != CALL_RESOURCE]
     # What has no time of its own is ordered by what it says, lest the order depend on which way it came.
     read.sort(key=lambda pair: (pair[0].timestamp is None, pair[0].timestamp or 0, pair[1].digest))
     resources = sorted((one for one in kept if one.kind == CALL_RESOURCE), key=lambda one: one.received_at)
     resource = Call.model_validate_json(resources[-1].body) if resources else None
-    return CallFacts([callback for callback, _ in read], resource, [one for _, one in read] + resources)
+    callbacks = [callback for callback, _ in read]
+    return CallFacts(callbacks, resource, [one for _, one in read] + resources, frozenset(days))
 
 
 def call_row(call_id: str, facts: CallFacts) -> Row | None:

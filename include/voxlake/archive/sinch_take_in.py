@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow.compute as pc
 
 from voxlake.archive.download import describe, held_audio
-from voxlake.archive.sinch_callbacks import CALL_RESOURCE, Kept, keep, read_kept
-from voxlake.archive.sinch_calls import PROVIDER, CallFacts, call_row, facts_of
+from voxlake.archive.sinch_callbacks import CALL_RESOURCE, Kept, keep
+from voxlake.archive.sinch_calls import PROVIDER, CallFacts, call_row, read_facts
 from voxlake.archive.sinch_files import Arrival, arrival_at, arrival_of, conferences_around, recording_row
 from voxlake.audio.probe import NotAudioError, measure
 from voxlake.lake import layout, tables
@@ -34,7 +34,7 @@ Row = dict[str, Any]
 _AT_ONCE = 8
 _BATCH = 200
 
-_NOTHING = CallFacts([], None, [])
+_NOTHING = CallFacts()
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def land_calls(storage: Storage, touched: Mapping[str, Iterable[date]]) -> dict[
         touched: The calls, each with UTC days that callbacks of it came.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = pool.map(lambda item: facts_of(read_kept(storage, *item)), touched.items())
+        read = pool.map(lambda item: read_facts(storage, *item), touched.items())
         facts = dict(zip(touched, read, strict=True))
     rows = [row for call_id, known in facts.items() if (row := call_row(call_id, known)) is not None]
     tables.upsert(storage, CALLS, tables.to_arrow(CALLS, rows))
@@ -186,16 +186,16 @@ def _facts_of_calls(
     told: Mapping[Arrival, str | None],
     facts: Mapping[str, CallFacts],
 ) -> dict[str, CallFacts]:
-    """What is known of the calls of some recordings; of those that no callback told the end of, Sinch is asked."""
+    """What is known of the calls of some recordings; of each Sinch is asked once, whatever callbacks have told."""
     days: defaultdict[str, set[date]] = defaultdict(set)
     for arrival in recordings:
         if (call_id := _call_of(arrival, told)) is not None:
             days[call_id].add(arrival.day)
     of_calls = {}
     for call_id, on_days in days.items():
-        known = facts.get(call_id) or facts_of(read_kept(storage, call_id, on_days))
-        if known.disconnected is None and known.resource is None and _ask(storage, source, call_id, known, on_days):
-            known = facts_of(read_kept(storage, call_id, on_days))
+        known = facts.get(call_id) or read_facts(storage, call_id, on_days)
+        if known.resource is None and _ask(storage, source, call_id, known, on_days):
+            known = read_facts(storage, call_id, known.days | on_days)
         of_calls[call_id] = known
     return of_calls
 

@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from voxlake.archive.plan import days_around
-from voxlake.archive.sinch_callbacks import read_kept
-from voxlake.archive.sinch_calls import PROVIDER, CallFacts, facts_of
+from voxlake.archive.sinch_calls import PROVIDER, CallFacts, read_facts
 from voxlake.lake import layout, tables
 from voxlake.lake.schemas import RECORDINGS
 from voxlake.lake.storage import Storage
@@ -43,16 +42,19 @@ def note_undelivered(storage: Storage, days: Iterable[date], now: datetime, wait
         How many rows were written.
     """
     days = set(days)
-    told = _told(storage, days)
     delivered, noted = _delivered(storage, days)
     rows = []
-    for folder, on_days in told.items():
-        facts = facts_of(read_kept(storage, folder, on_days))
+    for folder, on_days in _told(storage, days).items():
+        if folder in delivered and _id_of(folder) not in noted:
+            continue
+        facts = read_facts(storage, folder, on_days)
         row = _row(facts, account_id, now)
-        if delivered & {row["call_id"], row["telephony_session_id"]}:
-            if row["recording_id"] in noted:
-                tables.discard(storage, RECORDINGS, days_around(on_days), _is(row["recording_id"]))
-        elif row["start_time"] + wait <= now and row["recording_id"] not in noted:
+        # The recording may be of another day than that on which it was told of.
+        there, noted_there = _delivered(storage, facts.days)
+        if there & {folder, row["telephony_session_id"]}:
+            if row["recording_id"] in noted_there:
+                tables.discard(storage, RECORDINGS, days_around(facts.days), _is(row["recording_id"]))
+        elif row["start_time"] + wait <= now and row["recording_id"] not in noted_there:
             rows.append(row)
             log.warning("call %s: %s", row["call_id"], row["error"])
     tables.upsert(storage, RECORDINGS, tables.to_arrow(RECORDINGS, rows))
@@ -71,12 +73,14 @@ def _told(storage: Storage, days: Iterable[date]) -> dict[str, set[date]]:
 
 
 def _delivered(storage: Storage, days: Iterable[date]) -> tuple[set[str], set[str]]:
-    """The calls and conversations with recordings that arrived, and the rows for those that did not."""
+    """The calls and conversations with recordings that arrived, as paths have them, and the rows for others."""
     columns = ["call_id", "telephony_session_id", "recording_id", "unavailable_reason"]
     rows = tables.read(storage, RECORDINGS, days_around(days), pc.field("provider") == PROVIDER, columns).to_pylist()
     arrived = [row for row in rows if row["unavailable_reason"] != _REASON]
     ids = {row[name] for row in arrived for name in ("call_id", "telephony_session_id") if row[name] is not None}
-    return ids, {row["recording_id"] for row in rows if row["unavailable_reason"] == _REASON}
+    return {layout.safe_id(one) for one in ids}, {
+        row["recording_id"] for row in rows if row["unavailable_reason"] == _REASON
+    }
 
 
 def _row(facts: CallFacts, account_id: str, now: datetime) -> Row:
@@ -94,7 +98,7 @@ def _row(facts: CallFacts, account_id: str, now: datetime) -> Row:
     return {
         "provider": PROVIDER,
         "account_id": facts.application_key or account_id,
-        "recording_id": f"{layout.safe_id(call_id or subject)[:90]}-undelivered",
+        "recording_id": _id_of(layout.safe_id(call_id or subject)),
         "telephony_session_id": subject,
         "call_id": call_id,
         "type": "Conference" if conference else "Call",
@@ -106,6 +110,10 @@ def _row(facts: CallFacts, account_id: str, now: datetime) -> Row:
         "attempts": 0,
         "extracted_at": now,
     }
+
+
+def _id_of(folder: str) -> str:
+    return f"{folder[:90]}-undelivered"
 
 
 def _is(recording_id: str) -> pc.Expression:
