@@ -13,7 +13,7 @@
 | --- | --- |
 | Source | The daily files of call detail records at `VOXLAKE_SINCH_CDR_URL` |
 | Rate limit | None |
-| Schedule | Nightly, at 06:00 UTC for the last `VOXLAKE_RECONCILE_DAYS` (3) days; a backfill for the days of its dates |
+| Schedule | Nightly, at 06:00 UTC, for the last `VOXLAKE_RECONCILE_DAYS` (3) days; a backfill for those of its dates |
 | Expected | A recording of each call that Sinch told of one of, or of each answered one: `VOXLAKE_SINCH_RECORDED` |
 | Output | A row an application and day in the table `reconciliation` |
 | Run again | Any time: the newest comparison of a day stands |

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import duckdb
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from end_to_end.conftest import PROJECT, Run, _creating
 
 from tests.archive.sinch_landing import CREDENTIALS, NOON, Team, running_team
+from tests.s3_server import Refusing, s3_server
 from voxlake.lake.schemas import CALLS, RECONCILIATION, RECORDINGS, SESSIONS
 from voxlake.lake.storage import Storage
 from voxlake.settings import get_settings
@@ -24,6 +24,7 @@ from voxlake.sinch.events import IncomingCall
 from voxlake.sinch.svaml import RecordingOptions
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
     from mypy_boto3_s3 import S3Client
 
 RunSinch = Callable[..., Run]
@@ -122,31 +123,24 @@ def test_an_overwrite_between_two_runs_loses_nothing(team: Team, run_sinch: RunS
 def test_a_bucket_that_refuses_is_named_with_the_permission(
     team: Team, run_sinch: RunSinch, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from voxlake.airflow import sinch_steps
-    from voxlake.sinch.landing import Landing
-
     place(team)
-    # moto lets everybody read; so the server's refusal is put in its place.
-    client = boto3.client("s3", endpoint_url="http://127.0.0.1:9", region_name="us-east-1")
-    client.meta.events.register("before-send.s3.ListObjectVersions", _refuse)
-    monkeypatch.setattr(sinch_steps, "open_landing", lambda: Landing(client))
+    servers: list[Refusing] = []
 
-    run = run_sinch()
+    def refusing(application: WSGIApplication) -> WSGIApplication:
+        servers.append(Refusing(application))
+        servers[0].code, servers[0].status, servers[0].left = "AccessDenied", "403 Forbidden", 100
+        return servers[0]
+
+    with s3_server(refusing) as url:
+        connection = {"conn_type": "aws", "login": "test", "password": "test"}
+        extra = {"endpoint_url": url, "region_name": "us-east-1"}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection | {"extra": extra}))
+        run = run_sinch()
 
     assert (run.state, run.states("take_in")) == ("failed", ["failed"])
-    told = "".join(capfd.readouterr())
-    assert f"Bucket {team.bucket} refuses s3:ListBucketVersions" in told
+    assert run.tasks["take_in", -1].try_number == 1
+    assert f"Bucket {team.bucket} refuses s3:ListBucketVersions" in "".join(capfd.readouterr())
     assert team.rows(RECORDINGS) == []
-
-
-def _refuse(**_: Any) -> Any:
-    from botocore.awsrequest import AWSResponse
-
-    class Body:
-        def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-            yield b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
-
-    return AWSResponse("http://127.0.0.1:9", 403, {"Content-Type": "application/xml"}, Body())
 
 
 def test_the_records_of_a_day_say_what_is_missing(
@@ -182,12 +176,11 @@ def test_one_query_reads_both_providers(team: Team, run_sinch: RunSinch, tmp_pat
     place(team)
     team.receive_all()
     run_sinch()
-    folder = tmp_path / "lake" / "tables"
-    found = duckdb.sql(
-        f"""
+    recordings = str(tmp_path / "lake" / "tables" / "recordings" / "**" / "*.parquet")
+    query = """
         select provider, count(*) as recordings, round(sum(duration_ms) / 60000, 1) as minutes
-        from read_parquet('{folder}/recordings/**/*.parquet', hive_partitioning = true, union_by_name = true)
+        from read_parquet($recordings, hive_partitioning = true, union_by_name = true)
         where status = 'downloaded' group by provider order by provider
-        """
-    ).fetchall()
+    """
+    found = duckdb.sql(query, params={"recordings": recordings}).fetchall()
     assert found == [("sinch", 1, 0.1)]

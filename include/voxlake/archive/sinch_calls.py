@@ -110,8 +110,14 @@ def _facts_of(kept: Sequence[Kept], days: Iterable[date]) -> CallFacts:
     return CallFacts(callbacks, resource, [one for _, one in read] + resources, frozenset(days))
 
 
-def call_row(call_id: str, facts: CallFacts) -> Row | None:
-    """The call's row; None where nothing says when it was, or whose it is."""
+def call_row(call_id: str, facts: CallFacts, extracted_at: datetime) -> Row | None:
+    """The call's row; None where nothing says when it was, or whose it is.
+
+    Args:
+        call_id: The call.
+        facts: All that is known of it.
+        extracted_at: Now: of two rows of a call the later one knows more.
+    """
     ice, dice, resource = facts.incoming, facts.disconnected, facts.resource
     start, account = _start(facts), facts.application_key
     if start is None or account is None:
@@ -136,7 +142,7 @@ def call_row(call_id: str, facts: CallFacts) -> Row | None:
         **_party("to", _first(resource, ice, "to") or (dice.to if dice else None)),
         "cost_purchased": float(debit.amount) if isinstance(debit, Money) and debit.amount is not None else None,
         "last_modified_time": max(times, default=start),
-        "extracted_at": max(one.received_at for one in facts.kept),
+        "extracted_at": extracted_at,
         "extra": _extra(facts),
     }
 

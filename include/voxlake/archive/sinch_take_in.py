@@ -77,8 +77,7 @@ def land_calls(storage: Storage, touched: Mapping[str, Iterable[date]]) -> dict[
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         read = pool.map(lambda item: read_facts(storage, *item), touched.items())
         facts = dict(zip(touched, read, strict=True))
-    rows = [row for call_id, known in facts.items() if (row := call_row(call_id, known)) is not None]
-    tables.upsert(storage, CALLS, tables.to_arrow(CALLS, rows))
+    _upsert_calls(storage, facts)
     return facts
 
 
@@ -154,8 +153,7 @@ def _take_in_group(
         outcomes = dict(zip(group, pool.map(lambda arrival: _bring(storage, source, arrival), group), strict=True))
     recordings = [arrival for arrival in group if not arrival.is_transcript]
     of_calls = _facts_of_calls(storage, source, recordings, group, facts)
-    rows = [row for call_id, known in of_calls.items() if (row := call_row(call_id, known)) is not None]
-    tables.upsert(storage, CALLS, tables.to_arrow(CALLS, rows))
+    _upsert_calls(storage, of_calls)
     conference_ids = conferences_around(storage, {arrival.day for arrival in recordings})
     now = datetime.now(UTC)
     landed = [
@@ -177,6 +175,12 @@ def _take_in_group(
     for row in landed:
         if row["status"] != "downloaded":
             log.warning("recording %s is %s: %s", row["recording_id"], row["status"], row["error"])
+
+
+def _upsert_calls(storage: Storage, facts: Mapping[str, CallFacts]) -> None:
+    now = datetime.now(UTC)
+    rows = [row for call_id, known in facts.items() if (row := call_row(call_id, known, now)) is not None]
+    tables.upsert(storage, CALLS, tables.to_arrow(CALLS, rows))
 
 
 def _facts_of_calls(

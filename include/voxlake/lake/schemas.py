@@ -124,7 +124,7 @@ _TELEPHONY_SESSION = Column(
 )
 _SESSION = Column("session_id", STRING, "Legacy numeric sessionId; not interchangeable with telephony_session_id.")
 _EXTRACTED_AT = Column(
-    "extracted_at", TIME, "When Voxlake read the page, or received the last callback, that this row comes from."
+    "extracted_at", TIME, "When Voxlake read the page, or all the callbacks of a call, that this row comes from."
 )
 _LAST_MODIFIED = Column(
     "last_modified_time", TIME, "When RingCentral last changed the record; of Sinch the last time in its callbacks."
