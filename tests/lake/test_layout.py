@@ -58,3 +58,29 @@ def test_outcomes_of_a_run_lie_together_whatever_its_run_id() -> None:
     path = layout.outcome("backfill__2026-11-19T01:00:00+00:00", "merge", "s-1")
     assert path == "outcomes/ringcentral/backfill__2026-11-19T01-00-00+00-00/merge/s-1.parquet"
     assert path.startswith(layout.outcomes_folder("backfill__2026-11-19T01:00:00+00:00", "merge"))
+
+
+def test_what_is_given_to_listeners_is_audio_and_nothing_else() -> None:
+    day = date(2026, 11, 20)
+    made = [layout.session_audio("s-1", day, kind) for kind in layout.SESSION_SUFFIXES]
+    made += [layout.recording_audio("1", day, kind) for kind in layout.AUDIO_SUFFIXES]
+    assert all(map(layout.is_audio_file, made))
+    assert layout.is_peaks_file(layout.session_peaks("s-1", day))
+    for other in (
+        layout.session_peaks("s-1", day),
+        layout.table_file("sessions", day),
+        layout.damaged_recording("1", day, "audio/mpeg"),
+        made[0] + "\n",
+        "/" + made[0],
+        made[0].replace("s-1", "../s-1"),
+        made[0].replace("audio/sessions", "audio/../tables"),
+    ):
+        assert not layout.is_audio_file(other), other
+    assert not any(map(layout.is_peaks_file, made))
+
+
+def test_the_day_of_a_tables_file_is_read_from_its_path() -> None:
+    day = date(2026, 11, 20)
+    assert layout.day_of_table_file(layout.table_file("access_log", day)) == day
+    for other in ("tables/calls/date=2026-11-20/legs.parquet", "tables/calls/.scratch/x", "tables/calls/calls.parquet"):
+        assert layout.day_of_table_file(other) is None
