@@ -23,14 +23,12 @@ from pathlib import Path
 
 import requests
 
-from sandbox.airflow_standalone import AirflowStandalone, archive_environment
+from sandbox.airflow_standalone import AirflowStandalone
+from sandbox.listening_airflow import listen, listening_airflow, merged_file
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig, run_sandbox
 from sandbox.ringcentral.telephony_events import events_of
 from voxlake.lake.local import LocalStorage
 from voxlake.ringcentral.credentials import Credentials
-
-EVENTS, SUBSCRIPTION = "ringcentral_session_events", "ringcentral_subscription"
-OTHERS = ("ringcentral_recordings", "ringcentral_reconcile")
 
 
 def main() -> int:
@@ -51,29 +49,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home, run_sandbox(config) as sandbox:
         airflow = listening_airflow(sandbox, Path(home))
         with airflow:
-            subscribe(airflow, sandbox)
+            listen(airflow, sandbox)
             if options.receiver:
                 return 0 if flood(airflow, sandbox, Path(home), options.receiver) >= 500 else 1
             return 0 if follow(sandbox, Path(home) / "lake", options.sessions, options.kept_back) else 1
-
-
-def listening_airflow(sandbox: Sandbox, folder: Path) -> AirflowStandalone:
-    """An Airflow that is prepared, not started, whose API server RingCentral's events are to come to."""
-    airflow = AirflowStandalone(folder / "airflow", archive_environment(sandbox.connection_json(), folder))
-    airflow.environment["VOXLAKE_WEBHOOK_URL"] = f"{airflow.url}/voxlake-webhooks/ringcentral"
-    # Assets start runs only where the schedule does; the DAGs that read whole hours are paused instead.
-    airflow.environment["AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE"] = "True"
-    airflow.prepare()
-    for dag_id in OTHERS:
-        airflow.cli("dags", "pause", dag_id, "--yes")
-    return airflow
-
-
-def subscribe(airflow: AirflowStandalone, sandbox: Sandbox) -> None:
-    """Returns when the DAG has subscribed."""
-    airflow.send("POST", f"/dags/{SUBSCRIPTION}/dagRuns", {"logical_date": None})
-    while not sandbox.subscriptions.current():
-        time.sleep(0.5)
 
 
 def follow(sandbox: Sandbox, lake: Path, count: int, kept_back: float) -> bool:
@@ -102,9 +81,9 @@ def follow(sandbox: Sandbox, lake: Path, count: int, kept_back: float) -> bool:
 
 def _archived_at(lake: Path, telephony_session_id: str) -> float:
     while True:
-        found = [file for file in lake.glob(f"audio/sessions/*/*/{telephony_session_id}.*") if file.suffix != ".json"]
-        if found:
-            return found[0].stat().st_mtime
+        found = merged_file(lake, telephony_session_id)
+        if found is not None:
+            return found.stat().st_mtime
         time.sleep(0.2)
 
 

@@ -51,8 +51,9 @@ from voxlake.airflow.wiring import DEFAULT_ARGS, MAX_MAPPED, ONE_SESSION_PARAMS,
 def ringcentral_session_events() -> None:
     """Wiring only; what each task does stands in `voxlake.airflow.session_steps` and `voxlake.airflow.steps`."""
 
-    # One at a time: it is the only one to take events in.
-    @task(pool="ringcentral_api", max_active_tis_per_dag=1)
+    # One at a time, as it takes the events in. Many runs are woken for sessions that go on, or that another run waits
+    # for: all that follows is skipped then, and costs nothing.
+    @task.short_circuit(pool="ringcentral_api", max_active_tis_per_dag=1)
     def extract() -> list[list[dict[str, Any]]]:
         from voxlake.airflow import session_steps
 

@@ -102,6 +102,9 @@ def _fetched_twice(requests: Sequence[RequestEntry]) -> list[str]:
 def _problems(lake: Path) -> list[str]:
     problems = []
     for table in TABLES:
+        # Nobody has listened yet, so that there is no access log.
+        if not (lake / "tables" / table.name).exists():
+            continue
         files = f"read_parquet('{lake}/tables/{table.name}/**/*.parquet')"
         twice = duckdb.sql(f"select {', '.join(table.key)} from {files} group by all having count(*) > 1").fetchall()  # noqa: S608 - the demo's own folder
         problems += [f"{table.name} has the key {row} twice" for row in twice]

@@ -102,7 +102,8 @@ def _moments(session: Session) -> list[_Moment]:
     if peer is not None:
         # https://developers.ringcentral.com/guide/voice/call-log/states
         last = {"code": "Gone", "reason": "AttendedTransfer", "peerId": {"telephonySessionId": peer}}
-    return [*moments, _Moment(session.end_time + _APART, caller, last)]
+    hung_up = max(session.end_time, *(moment.time for moment in moments)) + _APART
+    return [*moments, _Moment(hung_up, caller, last)]
 
 
 def _of_leg(session: Session, number: int, leg: Leg, *, is_last: bool) -> list[_Moment]:

@@ -54,6 +54,8 @@ def send(state: State, body: Mapping[str, Any]) -> Sent | None:
 
 
 def _answer(reply: requests.Response) -> Json:
+    if not reply.ok:
+        return {}
     try:
         value = reply.json()
     except ValueError:

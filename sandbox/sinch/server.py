@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import uvicorn
 
 from sandbox.sinch.app import application
-from sandbox.sinch.callbacks import send
+from sandbox.sinch.callbacks import send, signed_headers
 from sandbox.sinch.cdr import write_cdr
 from sandbox.sinch.conferences import Conferences
 from sandbox.sinch.phone import CallPlan, PlacedCall
@@ -80,6 +80,16 @@ class SinchSandbox:
         call.talk(seconds)
         call.hang_up()
         return call
+
+    def send(self, body: Mapping[str, Any]) -> Sent:
+        """Sends one callback; there must be a callback URL."""
+        sent = send(self._state, body)
+        assert sent is not None
+        return sent
+
+    def sign(self, content: bytes, at: datetime | None = None) -> dict[str, str]:
+        """The headers of a callback with this content, signed now or at another time."""
+        return signed_headers(self._state, self._state.callback_url, content, at=at)
 
     def send_late(self) -> None:
         """Sends what calls with `notify="late"` held back."""

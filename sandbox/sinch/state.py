@@ -71,7 +71,7 @@ class Sent:
         content: The same, as it was sent.
         headers: With the signature.
         status: Of the answer; 0 if there was none.
-        answer: The JSON object that was answered, empty if it was none.
+        answer: The JSON object that was answered; empty if it was none, or an error.
     """
 
     body: Mapping[str, Any]

@@ -29,3 +29,10 @@ def test_scheduled_runs_go_before_backfills_and_begun_work_before_new(dag_id: st
     assert min(scheduled.values()) > max(backfill.values())
     for run in (scheduled, backfill):
         assert run["extract"] < run["land"] < run["session.download"] < run["session.merge"] < run["publish"]
+
+
+def test_sessions_that_are_just_over_go_before_all_other_runs() -> None:
+    events = weights("ringcentral_session_events", "asset_triggered__2026-11-20T00:00:00+00:00")
+    scheduled = weights("ringcentral_recordings", "scheduled__2026-11-20T00:00:00+00:00")
+    assert min(events.values()) > max(scheduled.values())
+    assert events["extract"] < events["session.download"] < events["session.merge"] < events["publish"]

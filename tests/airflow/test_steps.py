@@ -317,3 +317,55 @@ def test_a_read_of_more_pages_than_the_quota_grants_at_once_waits_in_place(
         with pytest.raises(AirflowRescheduleException):
             steps.extract(CONTEXT)
     assert {entry.status for entry in sandbox.requests} == {200}
+
+
+def for_sessions(*telephony_session_ids: str, **params: Any) -> dict[str, Any]:
+    return CONTEXT | {"params": {"telephony_session_ids": list(telephony_session_ids), **params}, "run_id": "manual__2"}
+
+
+def test_a_run_for_one_session_tries_just_what_failed_and_reads_no_call_log(
+    ringcentral: Sandbox, sessions: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    broken = [recordings_of(session)[0] for session in sessions[:2]]
+    for recording in broken:
+        ringcentral.faults.add(Fault("content", "html", id=recording))
+    with pytest.raises(ExceptionGroup):
+        steps.download(sessions, CONTEXT)
+    steps.merge(sessions, CONTEXT)
+    with pytest.raises(SessionsFailedError, match=r"^2 of"):
+        steps.publish([sessions], CONTEXT)
+    ringcentral.faults.clear()
+    before = len(ringcentral.requests)
+
+    session = sessions[0]["telephony_session_id"]
+    context = for_sessions(session, session)
+    batches = steps.land(steps.extract(context), 1024, context)
+    [[planned]] = batches
+    steps.download([planned], context)
+    [path] = steps.merge([planned], context)
+    steps.publish(batches, context)
+
+    assert planned["telephony_session_id"] == session
+    assert Path(path).stem == session
+    asked = [entry.path for entry in ringcentral.requests[before:] if entry.group == "heavy"]
+    assert len(asked) == 1
+    assert broken[0] in asked[0]
+    rows = pq.read_table(tmp_path / "lake" / "tables" / "sessions").to_pylist()
+    made_by = {row["telephony_session_id"]: row["made_by"] for row in rows}
+    assert made_by.pop(session) == "ringcentral_recordings/manual__2/task/-1"
+    assert set(made_by.values()) == {"ringcentral_recordings/manual__1/task/-1"}
+    # The next one is whole by now, so there is nothing to do for it.
+    assert steps.land(steps.extract(context), 1024, context) == []
+
+
+def test_a_run_for_sessions_that_the_lake_does_not_know_names_them(
+    ringcentral: Sandbox, sessions: list[dict[str, Any]]
+) -> None:
+    context = for_sessions(sessions[0]["telephony_session_id"], "s-unknown")
+    with pytest.raises(AirflowFailException, match=r"no recording of s-unknown; leave these out"):
+        steps.land(steps.extract(context), 1024, context)
+
+
+def test_a_run_is_for_a_window_or_for_sessions(ringcentral: Sandbox) -> None:
+    with pytest.raises(AirflowFailException, match="`start` and `end` go without `telephony_session_ids`"):
+        steps.extract(for_sessions("s-1", start=START.isoformat(), end=NOON.isoformat()))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sandbox.ringcentral import Sandbox
 from tests.archive.archived_day import DAY, NEXT_DAY, Row, ids, land_window, session_across_midnight, upsert
-from voxlake.archive.plan import SessionRef, batch, plan_sessions
+from voxlake.archive.plan import SessionRef, batch, find_sessions, plan_sessions
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import RECORDINGS, SESSIONS
 from voxlake.ringcentral.client import RingCentralClient
@@ -190,3 +190,22 @@ def test_batches_hold_every_session_once_in_order_and_differ_by_one_at_most(coun
     assert len(batches) == (count if count <= limit else min(limit, 256))
     sizes = [len(group) for group in batches]
     assert not sizes or (min(sizes) >= 1 and max(sizes) - min(sizes) <= 1)
+
+
+def test_sessions_are_found_on_whatever_day_they_lie(lake: LocalStorage) -> None:
+    old = DAY - timedelta(days=300)
+    upsert(lake, RECORDINGS, recording("s-1", 0, "failed"), recording("s-2", 0, "failed", start_time=old))
+    upsert(lake, RECORDINGS, recording("s-3", 0, "downloaded", start_time=NEXT_DAY))
+
+    assert find_sessions(lake, ["s-1", "s-2", "s-4"]) == {"s-1": {DAY.date()}, "s-2": {old.date()}}
+    assert find_sessions(lake, []) == {}
+
+
+def test_of_a_session_that_was_found_all_recordings_are_planned(lake: LocalStorage) -> None:
+    midnight = [
+        recording("s-1", number, "failed", start_time=NEXT_DAY + timedelta(minutes=number)) for number in (-1, 1)
+    ]
+    upsert(lake, RECORDINGS, *midnight)
+    [planned] = plan_sessions(lake, find_sessions(lake, ["s-1"]))
+    assert planned.recording_ids == ("s-1-0", "s-1-1")
+    assert planned.days == (DAY.date(), NEXT_DAY.date())

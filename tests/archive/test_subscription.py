@@ -133,6 +133,16 @@ def test_another_filter_replaces_it(
     assert [one.event_filters for one in list_subscriptions(client)] == [(OF_EXTENSION,)]
 
 
+def test_one_with_another_proof_replaces_it(
+    client: RingCentralClient, storage: Storage, sandbox: Sandbox, wanted: Wanted
+) -> None:
+    """The client secret has changed: the receiver would refuse what the old subscription sends."""
+    first = keep_subscribed(client, storage, wanted, sandbox.clock.now())
+    second = keep_subscribed(client, storage, Wanted(FILTER, wanted.address, "a new one"), sandbox.clock.now())
+    (one,) = list_subscriptions(client)
+    assert one.id == second.subscription_ids[0] != first.subscription_ids[0]
+
+
 def test_of_two_that_are_alike_one_is_ended(
     client: RingCentralClient, storage: Storage, sandbox: Sandbox, wanted: Wanted
 ) -> None:

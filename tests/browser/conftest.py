@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser import installed
 from tests.browser.media_server import Metered, media_server
@@ -62,16 +62,23 @@ def glides(served: Served) -> GetMerged:
 
 
 @pytest.fixture(scope="session")
-def page(served: Served) -> Iterator[Page]:
-    """A page of this machine's Chromium, without a window, in a profile of its own. It ends before the server does."""
+def chromium() -> Iterator[Browser]:
+    """This machine's Chromium, without a window, in a profile of its own."""
     # Chromium's sandbox does not start as root, nor in most containers; what is opened here is made here.
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(
             executable_path=installed.chromium(), headless=True, chromium_sandbox=False, args=_OPTIONS
-        ) as chromium,
+        ) as browser,
     ):
-        yield chromium.new_page()
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def page(served: Served, chromium: Browser) -> Iterator[Page]:
+    """A page that ends before the server does."""
+    with chromium.new_page() as page:
+        yield page
 
 
 @pytest.fixture

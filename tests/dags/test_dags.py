@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import ParamValidationError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +18,10 @@ DAGS = {
     "ringcentral_reconcile.py": "ringcentral_reconcile",
     "sinch_recordings.py": "sinch_recordings",
     "sinch_reconcile.py": "sinch_reconcile",
+    "ringcentral_session_events.py": "ringcentral_session_events",
+    "ringcentral_subscription.py": "ringcentral_subscription",
 }
+ARCHIVING_DAGS = ("ringcentral_recordings", "ringcentral_reconcile", "ringcentral_session_events")
 
 HEAVY = ("pyarrow", "pandas", "numpy", "av", "boto3", "duckdb", "cryptography")
 
@@ -60,12 +64,17 @@ def test_a_dag_documents_itself_and_begins_with_what_to_do_when_it_fails(dags: d
     assert card.lstrip().startswith("**When it fails**")
     for line in ("Source", "Rate limit", "Schedule", "Output", "Run again"):
         assert f"| {line} |" in card
+
+
+@pytest.mark.parametrize("dag_id", ARCHIVING_DAGS)
+def test_a_card_says_what_to_do_about_each_step(dags: dict[str, Any], dag_id: str) -> None:
     for task_id in ("publish", "extract", "land"):
-        assert f"`{task_id}`" in card
+        assert f"`{task_id}`" in dags[dag_id].doc_md
 
 
 @pytest.mark.parametrize(
-    ("dag_id", "cron"), [("ringcentral_recordings", "0 * * * *"), ("ringcentral_reconcile", "0 0 * * *")]
+    ("dag_id", "cron"),
+    [("ringcentral_recordings", "0 * * * *"), ("ringcentral_reconcile", "0 0 * * *"), ("sinch_reconcile", "0 0 * * *")],
 )
 def test_it_runs_by_data_interval_and_never_catches_up_by_itself(dags: dict[str, Any], dag_id: str, cron: str) -> None:
     dag = dags[dag_id]
@@ -83,6 +92,7 @@ ARCHIVING = {
     "session.merge": "audio",
     "publish": "default_pool",
 }
+WITHOUT_LAND = {task_id: pool for task_id, pool in ARCHIVING.items() if task_id != "land"}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +100,9 @@ ARCHIVING = {
     [
         ("ringcentral_recordings", ARCHIVING),
         ("ringcentral_reconcile", {**ARCHIVING, "sweep": "default_pool", "compare": "default_pool"}),
+        ("ringcentral_session_events", {**WITHOUT_LAND, "look_again": "default_pool"}),
+        ("sinch_recordings", {"take_in": "sinch_media", "merge": "audio", "publish": "default_pool"}),
+        ("sinch_reconcile", {"compare": "default_pool"}),
     ],
 )
 def test_media_and_audio_work_waits_in_pools_of_its_own(
@@ -99,11 +112,51 @@ def test_media_and_audio_work_waits_in_pools_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("dag_id", "last"), [("ringcentral_recordings", "publish"), ("ringcentral_reconcile", "compare")]
+    ("dag_id", "last"),
+    [("ringcentral_recordings", "publish"), ("ringcentral_reconcile", "compare"), ("sinch_recordings", "publish")],
 )
 def test_one_task_in_the_end_says_whether_the_run_failed(dags: dict[str, Any], dag_id: str, last: str) -> None:
     assert [task.task_id for task in dags[dag_id].leaves] == [last]
     assert dags[dag_id].get_task(last).trigger_rule == "all_done"
+
+
+def test_events_wake_their_dag_and_time_does_too(dags: dict[str, Any]) -> None:
+    dag = dags["ringcentral_session_events"]
+    assert type(dag.timetable).__name__ == "AssetOrTimeSchedule"
+    assert dag.timetable.timetable.expression == "*/10 * * * *"
+    assert [asset.name for asset in dag.timetable.asset_condition.objects] == ["ringcentral_session_events"]
+    assert dag.catchup is False
+    # Two that take events in would look for the same sessions.
+    assert dag.get_task("extract").max_active_tis_per_dag == 1
+    assert [asset.name for asset in dag.get_task("look_again").outlets] == ["ringcentral_session_events"]
+
+
+def test_a_file_of_sinch_wakes_its_dag_which_has_intervals_to_backfill(dags: dict[str, Any]) -> None:
+    dag = dags["sinch_recordings"]
+    assert type(dag.timetable).__name__ == "AssetOrTimeSchedule"
+    assert type(dag.timetable.timetable).__name__ == "CronDataIntervalTimetable"
+    assert (dag.timetable.timetable.expression, dag.catchup) == ("0 * * * *", False)
+    assert [asset.name for asset in dag.timetable.asset_condition.objects] == ["sinch_events"]
+
+
+@pytest.mark.parametrize("dag_id", ["ringcentral_session_events", "ringcentral_subscription", "sinch_recordings"])
+def test_what_runs_by_events_and_by_the_clock_is_retried_alike(dags: dict[str, Any], dag_id: str) -> None:
+    assert {task.retries for task in dags[dag_id].tasks} == {3}
+    assert {type(task.retry_policy).__name__ for task in dags[dag_id].tasks} == {"ArchiveRetryPolicy"}
+
+
+@pytest.mark.parametrize("wrong", ["../x", "a b", "", "x" * 129, 5, "<script>"])
+def test_what_is_no_session_id_is_refused_when_a_run_is_triggered(dags: dict[str, Any], wrong: Any) -> None:
+    param = dags["ringcentral_recordings"].params.get_param("telephony_session_ids")
+    assert param.resolve(["s-a0d1"]) == ["s-a0d1"]
+    with pytest.raises(ParamValidationError):
+        param.resolve(["s-a0d1", wrong])
+
+
+def test_a_merge_links_to_its_conversation_and_no_other_task_does(dags: dict[str, Any]) -> None:
+    for dag_id in ARCHIVING_DAGS:
+        linked = {task.task_id for task in dags[dag_id].tasks if task.operator_extra_links}
+        assert linked == {"session.merge"}
 
 
 @pytest.mark.parametrize("file", DAGS)

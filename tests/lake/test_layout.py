@@ -80,3 +80,29 @@ def test_an_id_that_people_chose_is_itself_in_a_path_or_a_digest() -> None:
     digest = layout.safe_id("the team's room / 2")
     assert layout.is_safe_id(digest)
     assert digest != layout.safe_id("the team's room / 3")
+
+
+def test_what_is_given_to_listeners_is_audio_and_nothing_else() -> None:
+    day = date(2026, 11, 20)
+    made = [layout.session_audio("s-1", day, kind) for kind in layout.SESSION_SUFFIXES]
+    made += [layout.recording_audio("1", day, kind) for kind in layout.AUDIO_SUFFIXES]
+    assert all(map(layout.is_audio_file, made))
+    assert layout.is_peaks_file(layout.session_peaks("s-1", day))
+    for other in (
+        layout.session_peaks("s-1", day),
+        layout.table_file("sessions", day),
+        layout.damaged_recording("1", day, "audio/mpeg"),
+        made[0] + "\n",
+        "/" + made[0],
+        made[0].replace("s-1", "../s-1"),
+        made[0].replace("audio/sessions", "audio/../tables"),
+    ):
+        assert not layout.is_audio_file(other), other
+    assert not any(map(layout.is_peaks_file, made))
+
+
+def test_the_day_of_a_tables_file_is_read_from_its_path() -> None:
+    day = date(2026, 11, 20)
+    assert layout.day_of_table_file(layout.table_file("access_log", day)) == day
+    for other in ("tables/calls/date=2026-11-20/legs.parquet", "tables/calls/.scratch/x", "tables/calls/calls.parquet"):
+        assert layout.day_of_table_file(other) is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -114,3 +115,27 @@ def test_the_lock_files_of_a_local_lake_are_few(tmp_path: Path) -> None:
     for number in range(600):
         lake.compare_and_swap(f"leases/{number}", b"", None)
     assert len(list((tmp_path / ".locks").iterdir())) <= 256
+
+
+def test_a_range_comes_in_pieces_of_the_version_that_was_looked_at(storage: Storage) -> None:
+    data = bytes(range(256)) * 4096
+    storage.put("audio/a.mp3", data)
+    status = storage.status("audio/a.mp3")
+    assert (status.size, status.version) == (len(data), storage.version("audio/a.mp3"))
+    assert abs(datetime.now(UTC) - status.modified) < timedelta(minutes=10)
+
+    pieces = list(storage.read_range("audio/a.mp3", 5, len(data) - 6, status.version))
+    assert b"".join(pieces) == data[5:-5]
+    assert max(map(len, pieces)) <= 256 * 1024
+    assert list(storage.read_range("audio/a.mp3", 7, 7, status.version)) == [data[7:8]]
+
+    storage.put("audio/a.mp3", data[::-1])
+    with pytest.raises(VersionConflictError):
+        storage.read_range("audio/a.mp3", 0, 9, status.version)
+
+
+def test_there_is_no_status_and_no_range_of_what_is_not_there(storage: Storage) -> None:
+    with pytest.raises(ObjectMissingError, match=re.escape("audio/none.mp3")):
+        storage.status("audio/none.mp3")
+    with pytest.raises(ObjectMissingError, match=re.escape("audio/none.mp3")):
+        storage.read_range("audio/none.mp3", 0, 9, "a version")

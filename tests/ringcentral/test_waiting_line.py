@@ -75,6 +75,8 @@ def test_who_comes_back_keeps_its_place(line: dict[str, Waiter], rank: Rank) -> 
         (Rank(), Rank(backfill=True)),
         (Rank(media=True, started=9.0), Rank(media=True, backfill=True, started=1.0)),
         (Rank(media=True, started=1.0), Rank(media=True, started=2.0)),
+        (Rank(), Rank(media=True, routine=False)),
+        (Rank(media=True, routine=False, started=9.0), Rank(media=True, started=1.0)),
     ],
 )
 def test_the_call_log_is_first_then_what_is_new_then_what_is_deleted_first(sooner: Rank, later: Rank) -> None:

@@ -56,7 +56,9 @@ def _open_bucket(bucket: str, prefix: str, settings: Settings) -> Storage:
         raise ValueError("VOXLAKE_S3_KMS_KEY_ID is set, which goes with VOXLAKE_S3_ENCRYPTION=aws:kms only: set both")
     # "Please reduce your request rate" (503 SlowDown) is tried again with growing pauses, by random parts of 1, 2,
     # 4 and 8 seconds: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
-    patient = Config(retries={"mode": "standard", "total_max_attempts": 5})
+    # Signed URLs are of version 4 only where it is asked for, and buckets with KMS take no other:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    patient = Config(retries={"mode": "standard", "total_max_attempts": 5}, signature_version="s3v4")
     # A hook that is given a configuration does not look for `config_kwargs` in the connection.
     config = patient.merge(S3Hook(settings.aws_conn_id).config)
     client: S3Client = S3Hook(settings.aws_conn_id, config=config).get_conn()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from voxlake.archive.session_events import (
     complete,
     listed_sessions,
     note_looks,
+    stop_waiting,
     take_in,
     tidy,
     wait_for_next_look,
@@ -40,8 +42,8 @@ _LOOK_MAX_WAIT = 15.0
 # instead of one for each session.
 _TOGETHER = 10
 
-# What the quota's reset and Airflow's start of a task take; the rest of a wait is waited in place.
-_BUSY = timedelta(seconds=5)
+# Airflow takes some seconds to start a task again: it comes back before its time, and waits the rest in place.
+_EARLY = timedelta(seconds=3)
 
 Context = Mapping[str, Any]
 Batches = list[list[dict[str, Any]]]
@@ -64,18 +66,21 @@ def extract(max_batches: int, context: Context) -> Batches:
         known = take_in(lake, run)
     except LeaseHeldError as error:
         log.info("another run takes the events in: %s", error)
-        raise AirflowRescheduleException(datetime.now(UTC) + _BUSY) from error
-    now = datetime.now(UTC)
-    due = open_sessions.due(known, now)
+        raise AirflowRescheduleException(datetime.now(UTC) + _EARLY) from error
+    _sleep_until(open_sessions.next_look(known))
+    due = open_sessions.due(known, datetime.now(UTC))
     # What this task took in an earlier try is its to archive still.
     found: set[str] = set(open_sessions.handed_to(known, run))
     if due:
         found |= set(_look_for(lake, due, context))
     tidy(lake, datetime.now(UTC), get_settings().call_log_overlap)
-    if not found:
-        _wait(lake, run)
-        return []
-    return _plan(lake, found, known.sessions, max_batches)
+    if found:
+        return _plan(lake, found, known.sessions, max_batches)
+    look = wait_for_next_look(lake, run, datetime.now(UTC))
+    if look is not None:
+        log.info("the next session is looked for at %s: waiting for it without a slot", look)
+        raise AirflowRescheduleException(max(look - _EARLY, datetime.now(UTC)))
+    return []
 
 
 def look_again(context: Context) -> None:
@@ -86,17 +91,19 @@ def look_again(context: Context) -> None:
         AirflowSkipException: There is none, or another run waits for it.
     """
     lake, run = open_lake(), steps.run_of(context)
-    _wait(lake, run)
-    known = tidy(lake, datetime.now(UTC), get_settings().call_log_overlap)
-    if not open_sessions.due(known, datetime.now(UTC)):
-        raise AirflowSkipException("no session waits to be looked for, or another run waits for it")
-
-
-def _wait(lake: Storage, run: str) -> None:
     look = wait_for_next_look(lake, run, datetime.now(UTC))
-    if look is not None and look > datetime.now(UTC):
+    if look is None:
+        raise AirflowSkipException("no session waits to be looked for, or another run waits for it")
+    if look > datetime.now(UTC) + _EARLY:
         log.info("the next session is looked for at %s: waiting for it without a slot", look)
-        raise AirflowRescheduleException(look)
+        raise AirflowRescheduleException(look - _EARLY)
+    stop_waiting(lake, run)
+
+
+def _sleep_until(look: datetime | None) -> None:
+    wait = timedelta() if look is None else look - datetime.now(UTC)
+    if timedelta() < wait <= _EARLY:
+        time.sleep(wait.total_seconds())
 
 
 def _look_for(lake: Storage, due: Sequence[OpenSession], context: Context) -> list[str]:

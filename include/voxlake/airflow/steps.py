@@ -31,7 +31,7 @@ from voxlake.audio.merge import Target
 from voxlake.lake.layout import RINGCENTRAL
 from voxlake.lake.storage import Storage
 from voxlake.ringcentral.errors import NotFoundError, SyncTokenRefusedError
-from voxlake.settings import get_settings
+from voxlake.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from voxlake.ringcentral.client import RingCentralClient
@@ -148,7 +148,7 @@ def download(sessions: Sequence[Mapping[str, Any]], context: Context) -> None:
         AirflowRescheduleException: Some are not: the task gives its slot back until it is worth another look.
     """
     settings, lake = get_settings(), open_lake()
-    patience = Patience(wait=settings.recording_wait, retention=settings.recording_retention)
+    patience = patience_of(settings)
 
     with connected(context, lake, DOWNLOAD_MAX_WAIT, spread=True) as (conn_id, client):
 
@@ -169,11 +169,7 @@ def merge(sessions: Sequence[Mapping[str, Any]], context: Context) -> list[str]:
     settings, lake = get_settings(), open_lake()
     task = context["ti"]
     made_by = f"{context['dag_run'].dag_id}/{context['run_id']}/{task.task_id}/{task.map_index}"
-    options = MergeOptions(
-        timeline=settings.merge == "timeline",
-        target=Target(settings.merge_format, settings.merge_bit_rate),
-        tolerance=settings.recording_tolerance,
-    )
+    options = merge_options(settings)
     made, errors = _for_each(sessions, lambda session: merge_session(lake, session, run_of(context), options, made_by))
     _raise_all(errors, len(sessions))
     paths = [path for path in made if path is not None]
@@ -182,16 +178,26 @@ def merge(sessions: Sequence[Mapping[str, Any]], context: Context) -> list[str]:
     return paths
 
 
+def patience_of(settings: Settings) -> Patience:
+    """How long the settings give the provider for a recording."""
+    return Patience(wait=settings.recording_wait, retention=settings.recording_retention)
+
+
+def merge_options(settings: Settings) -> MergeOptions:
+    """How the settings have recordings merged."""
+    return MergeOptions(
+        timeline=settings.merge == "timeline",
+        target=Target(settings.merge_format, settings.merge_bit_rate),
+        tolerance=settings.recording_tolerance,
+    )
+
+
 def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Context) -> None:
     """Writes the run's outcomes into the tables, and ends the run failed if a session is not whole."""
     if batches is None:
         raise AirflowFailException("a task before failed, so there is nothing to publish; its log says why")
     settings, lake, now = get_settings(), open_lake(), datetime.now(UTC)
     notes = read_notes(lake, run_of(context))
-    if not batches and is_awaited(context):
-        for path in notes.paths:
-            lake.delete(path)
-        raise AirflowSkipException("no session was over and in the call log, so there is nothing to publish")
     sessions = [ref for group in batches for ref in _refs(group)]
     # A DAG archives one provider.
     provider = sessions[0].provider if sessions else RINGCENTRAL

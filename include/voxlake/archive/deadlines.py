@@ -30,7 +30,7 @@ _SHOWN = 20
 _RATE_OVER = timedelta(days=7)
 
 # With any other reason it may still be there, and takes a place among those that are kept.
-_DROPPED = ("record_deleted", "removed", "expired")
+DROPPED = ("record_deleted", "removed", "expired")
 _COLUMNS = (
     "provider",
     "account_id",
@@ -120,7 +120,7 @@ def read_deadlines(
         Rows with `provider`, `account_id`, `recording_id`, `telephony_session_id`, `start_time`, `status`,
         `unavailable_reason`, `error` and, not a column of the table, `deletes_at`.
     """
-    dropped = (pc.field("status") == "unavailable") & pc.field("unavailable_reason").isin(_DROPPED)
+    dropped = (pc.field("status") == "unavailable") & pc.field("unavailable_reason").isin(DROPPED)
     kept = {(now - retention).date() + timedelta(days=number) for number in range(retention.days + 2)}
     ours = pc.field("provider") == RINGCENTRAL
     recordings = tables.read(storage, RECORDINGS, {*kept, *days}, ours, _COLUMNS)

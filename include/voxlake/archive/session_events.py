@@ -153,6 +153,11 @@ def wait_for_next_look(storage: Storage, run_id: str, now: datetime) -> datetime
     return known.waits_until if known.waiting_run == run_id else None
 
 
+def stop_waiting(storage: Storage, run_id: str) -> None:
+    """Notes that a run waits no more, so that another takes its place."""
+    update(storage, lambda known: OpenSessions(known.sessions) if known.waiting_run == run_id else known)
+
+
 def _waiting(known: OpenSessions, run_id: str, now: datetime) -> OpenSessions:
     look = open_sessions.next_look(known)
     if look is None:

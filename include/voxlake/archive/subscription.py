@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from voxlake.lake import layout
@@ -45,12 +46,14 @@ class SubscriptionNote:
         expires_at: When it ends unless it is renewed; None before there is one.
         checked_at: When RingCentral last said that it is active.
         opening_until: While one is being made, notifications of an id that is not known yet are ours too.
+        proof: What the verification token that it was made with can be told by; it cannot be found from this.
     """
 
     subscription_ids: tuple[str, ...] = ()
     expires_at: datetime | None = None
     checked_at: datetime | None = None
     opening_until: datetime | None = None
+    proof: str = ""
 
     def admits(self, subscription_id: str, now: datetime) -> bool:
         """Whether a notification of this subscription is ours."""
@@ -69,11 +72,18 @@ class Wanted:
 
     event_filter: str
     address: str
-    verification_token: str
+    verification_token: str = field(repr=False)
+
+    @property
+    def proof(self) -> str:
+        """What the verification token can be told by: RingCentral does not show which one a subscription has."""
+        return hashlib.sha256(f"voxlake proof {self.verification_token}".encode()).hexdigest()[:16]
 
 
 def keep_subscribed(client: RingCentralClient, storage: Storage, wanted: Wanted, now: datetime) -> SubscriptionNote:
     """Checks the subscription, renews it in time, and replaces one that is blacklisted, gone or another than wanted.
+
+    One whose verification token is not known to be the wanted one is replaced too: the client secret has changed.
 
     Subscriptions of other addresses are other programs' and are left alone.
 
@@ -89,7 +99,8 @@ def keep_subscribed(client: RingCentralClient, storage: Storage, wanted: Wanted,
     """
     everything = list_subscriptions(client)
     ours = [one for one in everything if one.address == wanted.address]
-    good = [one for one in ours if _is_good(one, wanted, now)]
+    known = read_note(storage)
+    good = [one for one in ours if _is_good(one, wanted, known, now)]
     kept = max(good, key=lambda one: one.expires_at, default=None)
     bad = [one for one in ours if one is not kept]
     for one in bad:
@@ -97,12 +108,14 @@ def keep_subscribed(client: RingCentralClient, storage: Storage, wanted: Wanted,
             log.warning("subscription %s is %s: %s; it is replaced", one.id, one.status, one.blacklisted_for)
     if kept is None:
         _make_room(client, len(everything), bad)
-        kept = _create(client, storage, wanted, now)
+        write_note(storage, replace(known, opening_until=now + _OPENING))
+        kept = create_subscription(client, wanted.event_filter, wanted.address, wanted.verification_token, LASTS)
+        log.info("subscribed to %s: %s, until %s", wanted.event_filter, kept.id, kept.expires_at)
     elif kept.expires_at - now < _RENEW_BEFORE:
         kept = renew_subscription(client, kept.id)
         log.info("renewed subscription %s until %s", kept.id, kept.expires_at)
     # Noted before the others end: what these have sent is still on its way.
-    note = SubscriptionNote((kept.id, *(one.id for one in bad)), kept.expires_at, checked_at=now)
+    note = SubscriptionNote((kept.id, *(one.id for one in bad)), kept.expires_at, checked_at=now, proof=wanted.proof)
     write_note(storage, note)
     _end(client, bad)
     return note
@@ -114,12 +127,16 @@ def read_note(storage: Storage) -> SubscriptionNote:
         value = json.loads(storage.read(layout.subscription("ringcentral")).data)
     except ObjectMissingError:
         return SubscriptionNote()
+
+    def time(name: str) -> datetime | None:
+        return None if value[name] is None else datetime.fromisoformat(value[name])
+
     return SubscriptionNote(
         tuple(value["subscription_ids"]),
-        *(
-            None if value[name] is None else datetime.fromisoformat(value[name])
-            for name in ("expires_at", "checked_at", "opening_until")
-        ),
+        expires_at=time("expires_at"),
+        checked_at=time("checked_at"),
+        opening_until=time("opening_until"),
+        proof=value["proof"],
     )
 
 
@@ -133,7 +150,7 @@ def write_note(storage: Storage, note: SubscriptionNote) -> None:
             ("opening_until", note.opening_until),
         )
     }
-    text = json.dumps({"subscription_ids": note.subscription_ids, **times})
+    text = json.dumps({"subscription_ids": note.subscription_ids, "proof": note.proof, **times})
     storage.put(layout.subscription("ringcentral"), text.encode())
 
 
@@ -150,8 +167,14 @@ def last_event_at(storage: Storage) -> datetime | None:
     return None if newest is None else layout.received_at(newest)
 
 
-def _is_good(one: Subscription, wanted: Wanted, now: datetime) -> bool:
-    return one.status == "Active" and one.expires_at > now and one.event_filters == (in_general(wanted.event_filter),)
+def _is_good(one: Subscription, wanted: Wanted, known: SubscriptionNote, now: datetime) -> bool:
+    return (
+        one.status == "Active"
+        and one.expires_at > now
+        and one.event_filters == (in_general(wanted.event_filter),)
+        and one.id in known.subscription_ids
+        and known.proof == wanted.proof
+    )
 
 
 def _make_room(client: RingCentralClient, existing: int, bad: list[Subscription]) -> None:
@@ -164,14 +187,6 @@ def _make_room(client: RingCentralClient, existing: int, bad: list[Subscription]
             "for VOXLAKE_WEBHOOK_URL. End one that is not needed (DELETE /restapi/v1.0/subscription/{id})."
         )
     _end(client, [bad.pop()])
-
-
-def _create(client: RingCentralClient, storage: Storage, wanted: Wanted, now: datetime) -> Subscription:
-    known = read_note(storage)
-    write_note(storage, SubscriptionNote(known.subscription_ids, known.expires_at, known.checked_at, now + _OPENING))
-    made = create_subscription(client, wanted.event_filter, wanted.address, wanted.verification_token, LASTS)
-    log.info("subscribed to %s: %s, until %s", wanted.event_filter, made.id, made.expires_at)
-    return made
 
 
 def _end(client: RingCentralClient, subscriptions: Sequence[Subscription]) -> None:

@@ -44,9 +44,14 @@ def safe_id(text: str) -> str:
 def raw_call_log_folder(start: datetime, end: datetime, extracted_at: datetime) -> str:
     """The folder of the pages of one read of `[start, end)`; `date=` is the UTC day of `start`."""
     return (
-        f"raw/ringcentral/call_log/date={start.astimezone(UTC).date().isoformat()}/"
+        f"{raw_call_log_day(start.astimezone(UTC).date())}/"
         f"{format_timestamp(start)}--{format_timestamp(end)}--{format_timestamp(extracted_at)}"
     )
+
+
+def raw_call_log_day(day: date) -> str:
+    """The folder of the folders that begin on a UTC day."""
+    return f"raw/ringcentral/call_log/date={day.isoformat()}"
 
 
 def raw_page(folder: str, number: int) -> str:

@@ -7,7 +7,6 @@ import io
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 
 from voxlake.search.conditions import check_sort, condition, days_of, ordering
 from voxlake.search.index import Database, Files, SearchIndex, paths
-from voxlake.search.masking import mask_column
+from voxlake.search.masking import map_text, mask_column
 from voxlake.search.query import SearchQuery
 
 _SCHEMA = pa.schema(
@@ -47,8 +46,9 @@ _Batches = Iterator[pa.RecordBatch]
 def export_csv(index: SearchIndex, query: SearchQuery, *, numbers: bool) -> Iterator[bytes]:
     """The result as CSV (UTF-8 with a byte order mark, as Excel needs it), a piece at a time; the page does not matter.
 
-    Times are in the query's zone, with their offset. Text that a spreadsheet would take for a formula, as it
-    begins with `=`, `+`, `-`, `@`, a tab or a line break, gets an apostrophe before it; numbers such as `+16505550101` stay.
+    Times are in the query's zone, with their offset. Text that a spreadsheet would take for a formula, because of a
+    `=`, `+`, `-`, `@`, tab or line break at its beginning, gets an apostrophe before it; phone numbers such as
+    `+16505550101` stay as they are.
 
     Args:
         index: Of the lake.
@@ -65,8 +65,7 @@ def export_csv(index: SearchIndex, query: SearchQuery, *, numbers: bool) -> Iter
         sheet = csv.writer(text)
         sheet.writerow(_SCHEMA.names)
         for batch in batches:
-            columns = [[_cell(value, zone) for value in column.to_pylist()] for column in batch.columns]
-            sheet.writerows(zip(*columns, strict=True))
+            sheet.writerows(zip(*(_cells(column, zone) for column in batch.columns), strict=True))
         text.detach()
 
     return _pieces(index, query, write, numbers=numbers)
@@ -112,26 +111,34 @@ def _sent(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _batches(database: Database, files: Files, query: SearchQuery, *, numbers: bool) -> _Batches:
-    if not files:
-        return
+    parts = [files] if files else []
+    if query.sort == "start":
+        # The order is that of the days, so none of them has to wait for the others.
+        parts = [{day: files[day]} for day in sorted(files, reverse=query.order == "desc")]
     expression, values = condition(query, numbers=numbers)
     columns = ", ".join(_IN_INDEX.get(name, name) for name in _SCHEMA.names)
-    found = database.execute(
-        f"select {columns} from read_parquet($files) where {expression} order by {ordering(query)}",
-        {**values, "files": paths(files)},
-    )
-    reader: pa.RecordBatchReader = found.to_arrow_reader(_ROWS_AT_ONCE)
-    for batch in reader:
-        arrays = [
-            array.cast(field.type) if numbers else mask_column(field.name, array).cast(field.type)
-            for field, array in zip(_SCHEMA, batch.columns, strict=True)
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
+    sql = f"select {columns} from read_parquet($files) where {expression} order by {ordering(query)}"
+    for part in parts:
+        found = database.sql(sql, params={**values, "files": paths(part)})
+        reader: pa.RecordBatchReader = found.to_arrow_reader(_ROWS_AT_ONCE)
+        for batch in reader:
+            arrays = [
+                (array if numbers else mask_column(field.name, array)).cast(field.type)
+                for field, array in zip(_SCHEMA, batch.columns, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
 
 
-def _cell(value: Any, zone: ZoneInfo) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(zone).isoformat(timespec="milliseconds")
-    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
-        return f"'{value}"
-    return value
+def _cells(column: pa.Array, zone: ZoneInfo) -> list[Any]:
+    """The values of a column as they stand in the sheet."""
+    if pa.types.is_string(column.type):
+        harmless: list[Any] = map_text(_harmless, column).to_pylist()
+        return harmless
+    values: list[Any] = column.to_pylist()
+    if pa.types.is_timestamp(column.type):
+        return [value.astimezone(zone).isoformat(timespec="milliseconds") for value in values]
+    return values
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from voxlake.search.conditions import Condition, check_sort, condition, days_of,
 from voxlake.search.index import Database, Files, SearchIndex, paths
 from voxlake.search.masking import masked
 from voxlake.search.query import PAGE_SIZE, SearchQuery
-from voxlake.search.summaries import as_day
+from voxlake.search.summaries import as_day, as_time
 
 Row = dict[str, Any]
 Key = tuple[int, str, str]
@@ -202,6 +202,6 @@ def _conversation(row: Row, *, numbers: bool) -> FoundConversation:
     return FoundConversation(
         telephony_session_id=shown["id"],
         day=as_day(shown["day"]),
-        start_time=datetime.fromtimestamp(shown["start_ms"] / 1000, UTC),
+        start_time=as_time(shown["start_ms"]),
         **{name: shown[name] for name in _SHOWN if name not in ("id", "start_ms")},
     )

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 Database = duckdb.DuckDBPyConnection
 Files = Mapping[date, Path]
+# The versions of the day files by table.
+Listed = Mapping[date, Mapping[str, str]]
 Result = TypeVar("Result")
 
 # A year of a million conversations takes 200 MB.
@@ -52,16 +54,29 @@ _ONE_DAY = timedelta(days=1)
 _DAY_FILE = re.compile(r"tables/[a-z]+/date=([0-9]{4}-[0-9]{2}-[0-9]{2})/[a-z]+\.parquet")
 
 
+class DayFileError(ValueError):
+    """A day file of a table is no Parquet file; the text names it."""
+
+    def __init__(self, path: str, lake: str) -> None:
+        super().__init__(
+            f"{path} in {lake} is damaged: restore it from a backup or the bucket's versions, or remove it and "
+            "backfill its day"
+        )
+
+
 class SearchIndex:
     """The index of a lake; cheap to make, and safe to use by many threads and processes.
 
     Args:
         storage: The lake.
         folder: Where the index lies on this host, such as `VOXLAKE_STATE_DIR/search`; for several lakes at once.
+
+    Attributes:
+        storage: The lake.
     """
 
     def __init__(self, storage: Storage, folder: Path) -> None:
-        self._storage = storage
+        self.storage = storage
         self._folder = folder.absolute() / hashlib.sha256(f"{FORMAT}\n{storage.url}".encode()).hexdigest()[:16]
 
     def read(self, since: date, until: date, read: Callable[[Database, Files], Result]) -> Result:
@@ -87,31 +102,38 @@ class SearchIndex:
             return read(cursor, files)
 
     def _up_to_date(self, since: date, until: date) -> Files:
-        wanted = self._wanted(since, until)
+        listed = self._listed(since - _ONE_DAY, until + _ONE_DAY)
+        wanted = {day: self._file(day, listed) for day in sorted(listed) if since <= day <= until}
         missing = [day for day, file in wanted.items() if not file.exists()]
         for days in _stretches(missing, _DAYS_AT_ONCE):
-            self._make(days, wanted)
+            self._make(days, wanted, listed)
         if missing:
             self._tidy(wanted)
         return wanted
 
-    def _wanted(self, since: date, until: date) -> Files:
-        """The file of each day whose tables have rows, by a name that stands for the versions of all that is in it."""
-        first, last = since - _ONE_DAY, until + 2 * _ONE_DAY
-        by_day: dict[date, list[str]] = {}
-        for table in SOURCES:
-            begin, end = layout.table_file(table.name, first), layout.table_file(table.name, last)
-            for path, version in self._storage.versions(f"tables/{table.name}", begin, end).items():
-                if found := _DAY_FILE.fullmatch(path):
-                    by_day.setdefault(date.fromisoformat(found[1]), []).append(f"{path} {version}")
-        wanted = {}
-        for day in sorted(day for day in by_day if since <= day <= until):
-            around = [line for near in (day - _ONE_DAY, day, day + _ONE_DAY) for line in by_day.get(near, [])]
-            digest = hashlib.sha256("\n".join(sorted(around)).encode()).hexdigest()[:32]
-            wanted[day] = self._folder / f"{day}.{digest}.parquet"
-        return wanted
+    def _listed(self, first: date, last: date) -> Listed:
+        """The versions of the day files."""
 
-    def _make(self, days: Sequence[date], wanted: Files) -> None:
+        def versions(table: Table) -> dict[str, str]:
+            begin, end = layout.table_file(table.name, first), layout.table_file(table.name, last + _ONE_DAY)
+            return self.storage.versions(f"tables/{table.name}", begin, end)
+
+        listed: dict[date, dict[str, str]] = {}
+        with ThreadPoolExecutor(len(SOURCES)) as pool:
+            for table, found in zip(SOURCES, pool.map(versions, SOURCES), strict=True):
+                for path, version in found.items():
+                    if day := _DAY_FILE.fullmatch(path):
+                        listed.setdefault(date.fromisoformat(day[1]), {})[table.name] = version
+        return listed
+
+    def _file(self, day: date, listed: Listed) -> Path:
+        """The file of a day, by a name that stands for the versions of all that is in it."""
+        versions = [
+            f"{near} {table} {version}" for near in _around(day, day) for table, version in listed.get(near, {}).items()
+        ]
+        return self._folder / f"{day}.{hashlib.sha256('|'.join(versions).encode()).hexdigest()[:32]}.parquet"
+
+    def _make(self, days: Sequence[date], wanted: Files, listed: Listed) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Whoever waits for the others finds their work done.
         with FileLock(self._folder / ".lock"):
@@ -119,23 +141,32 @@ class SearchIndex:
             if not days:
                 return
             began = time.monotonic()
-            around = [days[0] + number * _ONE_DAY for number in range(-1, (days[-1] - days[0]).days + 2)]
+            around = _around(days[0], days[-1])
             with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-                tables = dict(zip(around, pool.map(self._read, around), strict=True))
+                rows = pool.map(lambda day: self._read(day, listed.get(day, {})), around)
+                tables = dict(zip(around, rows, strict=True))
             with _database().cursor() as database:
-                rows = summarise(database, tables)
+                summaries = summarise(database, tables)
             for day in days:
                 # Also where it has no row: that is worth knowing the next time.
-                _write(rows.filter(pc.equal(rows["day"], day_number(day))), wanted[day])
+                _write(summaries.filter(pc.equal(summaries["day"], day_number(day))), wanted[day])
             log.info("indexed %s to %s in %.1f s", days[0], days[-1], time.monotonic() - began)
 
-    def _read(self, day: date) -> dict[Table, pa.Table]:
+    def _read(self, day: date, there: Mapping[str, str]) -> dict[Table, pa.Table]:
+        """The rows of a day.
+
+        What has been replaced since the listing is newer than the name of the file will say: the next search, which
+        lists the newer version, makes the file anew.
+        """
         tables = {}
         for table in SOURCES:
             columns = columns_of(table)
-            # What has been replaced since the listing is newer than the name of the file says: the next search, which
-            # lists the newer version, makes it again.
-            rows, _ = read_day(self._storage, table, day, columns=columns)
+            rows: pa.Table | None = None
+            if table.name in there:
+                try:
+                    rows, _ = read_day(self.storage, table, day, columns=columns)
+                except pa.ArrowInvalid as error:
+                    raise DayFileError(layout.table_file(table.name, day), self.storage.url) from error
             tables[table] = table.schema.empty_table().select(columns) if rows is None else rows
         return tables
 
@@ -189,6 +220,11 @@ def _write(rows: pa.Table, file: Path) -> None:
         scratch.replace(file)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _around(first: date, last: date) -> list[date]:
+    """The days from the one before to the one after."""
+    return [first + number * _ONE_DAY for number in range(-1, (last - first).days + 2)]
 
 
 def _stretches(days: Sequence[date], most: int) -> Iterator[list[date]]:

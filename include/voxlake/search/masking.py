@@ -13,47 +13,49 @@ import pyarrow.compute as pc
 NUMBER_IN_TEXT = r"\+?\(?[0-9](?:[ .()/\-]{0,3}[0-9]){6,}"
 
 _NUMBER = re.compile(NUMBER_IN_TEXT)
+_DIGIT, _NO_DIGIT = re.compile(r"\d"), re.compile(r"\D")
 _HIDDEN = "•••••"
-_FIRST, _LAST = 4, 2
+_FIRST, _LAST, _LEAST_HIDDEN = 4, 2, 3
 
 
-def mask_number(number: str | None) -> str | None:
+def mask_number(number: str) -> str:
     """A phone number of which the beginning and the end are left: `+1650•••••01`.
 
-    How many digits are hidden does not show. Of what is too short for that, all is hidden but the last two digits are
-    not left either; text without digits (`anonymous`) stays.
+    How many digits are hidden does not show. What is too short to hide three of it is hidden whole; text without digits
+    (`anonymous`) stays.
     """
-    if number is None or not any(character.isdigit() for character in number):
+    if not _DIGIT.search(number):
         return number
-    kept = "".join(character for character in number if character.isdigit() or character == "+")
-    first = _FIRST + kept.startswith("+")
-    if len(kept) < first + _LAST + 3:
+    digits = _NO_DIGIT.sub("", number)
+    if len(digits) < _FIRST + _LAST + _LEAST_HIDDEN:
         return _HIDDEN
-    return f"{kept[:first]}{_HIDDEN}{kept[-_LAST:]}"
+    return f"{'+' if number.startswith('+') else ''}{digits[:_FIRST]}{_HIDDEN}{digits[-_LAST:]}"
 
 
-def mask_text(text: str | None) -> str | None:
+def mask_text(text: str) -> str:
     """Text, such as a name, with every phone number in it masked."""
-    if text is None:
-        return None
-    return _NUMBER.sub(lambda found: mask_number(found.group()) or "", text)
+    return _NUMBER.sub(lambda found: mask_number(found.group()), text)
 
 
 def mask_column(name: str, values: pa.Array) -> pa.Array:
     """A column masked: a phone number where its name ends in `phone_number`, a name where it ends in `name`."""
     mask = _mask_of(name)
-    if mask is None:
-        return values
+    return map_text(mask, values) if mask else values
+
+
+def map_text(change: Callable[[str], str], values: pa.Array) -> pa.Array:
+    """What a function makes of each text of a column; nulls stay. It is asked once for texts that are alike."""
     once = pc.dictionary_encode(values)
-    return pa.array([mask(text) for text in once.dictionary.to_pylist()], pa.string()).take(once.indices)
+    return pa.array([change(text) for text in once.dictionary.to_pylist()], pa.string()).take(once.indices)
 
 
 def masked(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row with its columns masked, as `mask_column` does it."""
-    return {name: mask(value) if (mask := _mask_of(name)) else value for name, value in row.items()}
+    masks = {name: _mask_of(name) for name, value in row.items() if value is not None}
+    return {name: mask(value) if (mask := masks.get(name)) else value for name, value in row.items()}
 
 
-def _mask_of(column: str) -> Callable[[str | None], str | None] | None:
+def _mask_of(column: str) -> Callable[[str], str] | None:
     if column.endswith("phone_number"):
         return mask_number
     return mask_text if column.endswith("name") else None

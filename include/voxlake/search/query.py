@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from voxlake.search.masking import NUMBER_IN_TEXT
+
 PAGE_SIZE = 50
 STATUSES = ("complete", "partial", "pending", "unavailable", "failed")
 DIRECTIONS = ("Inbound", "Outbound")
@@ -50,8 +52,8 @@ class SearchQuery:
         until: The last day, included.
         tz: IANA name of the reader's zone.
         number: Part of a phone number of any party, in any formatting; only its digits count.
-        name: Part of the name of any party; case and accents do not count.
-        extension: Beginning of the extension number of any party.
+        name: Part of the name of any party; case and accents do not count. Phone numbers in names count as numbers.
+        extension: The extension number of any party, whole.
         direction: Of the first call, as in the table calls.
         result: Of the first call, whole; case does not count.
         recorded: Whether there is a recording, held or not.
@@ -160,6 +162,13 @@ def _text(name: str, value: str) -> str:
     return text
 
 
+def _name(name: str, value: str) -> str:
+    text = _text(name, value)
+    if re.search(NUMBER_IN_TEXT, text):
+        raise QueryError(name, "a phone number stands here, even where it is shown as a name: search for it as number")
+    return text
+
+
 def _number(name: str, value: str) -> str:
     text = _text(name, value)
     if not digits(text):
@@ -203,7 +212,7 @@ _PARAMS: Mapping[str, tuple[str, Callable[[str, str], Any]]] = {
     "to": ("until", _day),
     "tz": ("tz", _zone),
     "number": ("number", _number),
-    "name": ("name", _text),
+    "name": ("name", _name),
     "extension": ("extension", _text),
     "direction": ("direction", _one_of(*DIRECTIONS)),
     "result": ("result", _text),

@@ -8,12 +8,13 @@ it is seen from the day before: what goes on for three days is one row, which le
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 
 import duckdb
 import pyarrow as pa
 
-from voxlake.lake.schemas import CALLS, LEGS, RECORDINGS, SESSIONS, Table
+from voxlake.archive.deadlines import DROPPED
+from voxlake.lake.schemas import CALLS, LEGS, RECORDINGS, SESSIONS, STATUS_RANK, Table
 from voxlake.search.masking import NUMBER_IN_TEXT
 
 # Changes with every change of the rows below, so that those of another release are made anew.
@@ -28,8 +29,8 @@ _COLUMNS: Mapping[Table, tuple[str, ...]] = {
     ),
     LEGS: (*_CALL_IDS, "leg_index", *_PARTIES),
     RECORDINGS: (
-        *("provider", "telephony_session_id", "recording_id", "start_time"),
-        *("claimed_ms", "duration_ms", "status"),
+        *("provider", "account_id", "telephony_session_id", "recording_id", "start_time"),
+        *("claimed_ms", "duration_ms", "status", "unavailable_reason", "error"),
     ),
     SESSIONS: (
         *("provider", "telephony_session_id", "start_time", "end_time", "direction"),
@@ -37,6 +38,16 @@ _COLUMNS: Mapping[Table, tuple[str, ...]] = {
     ),
 }
 SOURCES = tuple(_COLUMNS)
+
+_NOT_HELD = pa.struct(
+    [
+        *((name, pa.string()) for name in ("account_id", "recording_id")),
+        ("start_ms", pa.int64()),
+        *((name, pa.string()) for name in ("status", "unavailable_reason", "error")),
+    ]
+)
+# A recording that the provider has not dropped, as far as is known.
+_KEPT = pa.struct([("account_id", pa.string()), ("start_ms", pa.int64())])
 
 SCHEMA = pa.schema(
     [
@@ -53,6 +64,11 @@ SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("digits", "names", "extensions")),
         # What is sorted by instead of the names.
         *((name, pa.string()) for name in ("from_key", "to_key")),
+        # For the state of the archive.
+        *((name, pa.int32()) for name in ("held", "pending", "failed", "unavailable")),
+        ("unmerged", pa.bool_()),
+        ("not_held", pa.list_(_NOT_HELD)),
+        ("kept", pa.list_(_KEPT)),
     ]
 )
 
@@ -93,6 +109,11 @@ def as_day(number: int) -> date:
     return date.fromordinal(number + _EPOCH)
 
 
+def as_time(milliseconds: int) -> datetime:
+    """The time of a row's `start_ms`."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
 def day_number(day: date) -> int:
     """A day as the rows have it."""
     return day.toordinal() - _EPOCH
@@ -121,6 +142,11 @@ def _joined(expressions: Iterable[str]) -> str:
     return f"array_to_string(list_distinct(flatten([{lists}])), chr(10))"
 
 
+def _counted(column: str, values: Iterable[str]) -> str:
+    """A column for each value: how many rows of a group have it."""
+    return ", ".join(f"count(*) filter ({column} = '{value}') as {value}" for value in values)
+
+
 def _side(what: str) -> tuple[str, str]:
     return f"from_{what}", f"to_{what}"
 
@@ -134,9 +160,13 @@ with calls as (
     {", ".join(_PARTIES)}
   from day_calls
 ), recordings as (
-  select provider, telephony_session_id as id, day, recording_id, epoch_ms(start_time) as start_ms,
-    coalesce(duration_ms, claimed_ms, 0) as duration_ms, status
+  select provider, telephony_session_id as id, day, account_id, recording_id, epoch_ms(start_time) as start_ms,
+    coalesce(duration_ms, claimed_ms, 0) as duration_ms, status, unavailable_reason, error
   from day_recordings where telephony_session_id is not null
+  -- One that moves over midnight may stand on both days.
+  qualify row_number() over (
+    partition by provider, account_id, recording_id order by list_position({list(STATUS_RANK)}, status) desc, day
+  ) = 1
 ), sessions as (
   select provider, telephony_session_id as id, day, epoch_ms(start_time) as start_ms, epoch_ms(end_time) as end_ms,
     direction, from_phone_number, to_phone_number, recording_ids, status, audio_path
@@ -163,9 +193,11 @@ with calls as (
   where calls.day - head in (0, 1) and day_legs.day - head in (0, 1) group by head, provider, id
 ), of_recordings as (
   select head, provider, id, min(start_ms) as start_ms, max(start_ms + duration_ms) as end_ms,
-    count(distinct recording_id) as recordings, list(distinct recording_id) as ids,
-    bool_or(status = 'failed') as any_failed, bool_or(status in ('pending', 'downloaded')) as any_to_come
-  from heads join recordings using (provider, id) where day - head in (0, 1) group by all
+    count(*) as recordings, list(recording_id) as ids, {_counted("status", STATUS_RANK)},
+    list(recording_id) filter (status = 'downloaded') as held_ids,
+    list(struct_pack({", ".join(_NOT_HELD.names)})) filter (status <> 'downloaded') as not_held,
+    list(struct_pack({", ".join(_KEPT.names)})) filter (coalesce(unavailable_reason, '') not in {DROPPED}) as kept
+  from heads join recordings using (provider, id) where day - head in (0, 1) group by head, provider, id
 ), of_sessions as (
   select head, provider, id, min(start_ms) as start_ms, max(end_ms) as end_ms,
     arg_max(struct_pack(direction, from_phone_number, to_phone_number, recording_ids, status, audio_path),
@@ -184,10 +216,13 @@ with calls as (
     case
       when merged.status = 'complete' and coalesce(list_has_all(merged.recording_ids, r.ids), true) then 'complete'
       when merged is not null then 'partial'
-      when any_failed then 'failed'
-      when any_to_come then 'pending'
-      when r.recordings > 0 then 'unavailable'
+      when failed > 0 then 'failed'
+      when pending > 0 or downloaded > 0 then 'pending'
+      when unavailable > 0 then 'unavailable'
     end as status,
+    coalesce(downloaded, 0) as held, coalesce(pending, 0) as pending, coalesce(failed, 0) as failed,
+    coalesce(unavailable, 0) as unavailable, not_held, kept,
+    coalesce(not list_has_all(coalesce(merged.recording_ids, []), held_ids), false) as unmerged,
     merged.audio_path is not null as has_audio,
     concat_ws(chr(10), c.numbers, l.numbers, merged.from_phone_number, merged.to_phone_number) as numbers,
     concat_ws(chr(10), c.names, l.names) as names, concat_ws(chr(10), c.extensions, l.extensions) as extensions

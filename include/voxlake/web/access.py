@@ -163,7 +163,7 @@ def read_accesses(
     rows = tables.read(storage, ACCESS_LOG, days, columns=_COLUMNS).sort_by([("accessed_at", "descending")])
     accesses = [Access(**row) for row in rows.slice(offset, limit).to_pylist()]
     if not numbers:
-        accesses = [replace(access, query=mask_text(access.query)) for access in accesses]
+        accesses = [replace(access, query=access.query and mask_text(access.query)) for access in accesses]
     return AccessPage(tuple(accesses), rows.num_rows)
 
 

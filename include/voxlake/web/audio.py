@@ -24,8 +24,8 @@ Identifier = Annotated[str, Path(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
 @router.api_route("/audio", methods=["GET", "HEAD"], name="conversation_audio")
 def conversation_audio(
     request: Request,
-    lake: Lake,
     reader: Listener,
+    lake: Lake,
     provider: Provider,
     telephony_session_id: Identifier,
     day: date | None = None,
@@ -43,8 +43,8 @@ def conversation_audio(
 @router.api_route("/recordings/{recording_id}/audio", methods=["GET", "HEAD"], name="recording_audio")
 def one_recording_audio(
     request: Request,
-    lake: Lake,
     reader: Listener,
+    lake: Lake,
     provider: Provider,
     telephony_session_id: Identifier,
     recording_id: Identifier,
@@ -62,8 +62,8 @@ def one_recording_audio(
 
 @router.get("/peaks", name="conversation_peaks")
 def conversation_peaks(
-    lake: Lake,
     _: Listener,
+    lake: Lake,
     provider: Provider,
     telephony_session_id: Identifier,
     day: date | None = None,

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 # A notification has some kilobytes.
 MOST_BYTES = 1 << 18
 
-# Airflow starts a run for whatever it was told of since its last look, so more would be of no use.
-_GATHERED_SECONDS = 0.2
+# A session ends with several events, and a run for each would be of no use: none is looked for that soon.
+_GATHERED_SECONDS = 2.0
 
 Count = Callable[[str, str], None]
 

@@ -14,7 +14,14 @@ FOLDER = Path(__file__).parent / "static"
 
 router = APIRouter()
 _files = StaticFiles(directory=FOLDER)
-_names = frozenset(file.relative_to(FOLDER).as_posix() for file in FOLDER.rglob("*") if file.is_file())
+
+
+def names_in(folder: Path) -> frozenset[str]:
+    """The files of a folder and those below it, by their paths from there."""
+    return frozenset(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+
+_names = names_in(FOLDER)
 
 
 @router.api_route("/static/{path:path}", methods=["GET", "HEAD"], name="static")
