@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +14,14 @@ import pytest
 
 from tests.archive.listening import decode, tones_within
 from tests.archive.sinch_landing import NOON, WAIT, Row, Team, running_team
+from voxlake.archive.sinch_round import take_in_round
+from voxlake.archive.sinch_take_in import Source
 from voxlake.lake import layout
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import CALLS, RECORDINGS, SESSIONS
+from voxlake.sinch.client import SinchClient
 from voxlake.sinch.landing import BucketRefusedError, Landing
+from voxlake.sinch.signature import Application
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -296,3 +303,61 @@ def rows_of(team: Team, lake: LocalStorage, batches: list[list[bytes]], now: dat
         there.receive(*batch, at=now)
         there.archive(f"run-{number}", now=now + WAIT + timedelta(minutes=1 + number))
     return [lasting(there.rows(table)) for table in (CALLS, RECORDINGS)]
+
+
+@pytest.mark.parametrize("destination", ["azure://account/container/a.mp3", "https://elsewhere.example/a.mp3"])
+def test_what_lies_where_nobody_may_fetch_it_failed_and_names_the_place(team: Team, destination: str) -> None:
+    call_id = "1ce0ffee-ca11-ca11-ca11-abcdef000053"
+    notify = {"event": "notify", "callid": call_id, "version": 1, "type": "recording_available"}
+    team.receive(json.dumps(notify | {"destination": destination}).encode())
+    failed = team.archive()
+    assert list(failed) == [call_id]
+    (row,) = team.rows(RECORDINGS)
+    assert (row["status"], row["call_id"], row["uri"]) == ("failed", call_id, destination)
+    scheme, _, rest = destination.partition("://")
+    assert f"{scheme}://{rest.split('/')[0]}" in row["error"]
+
+
+def test_a_file_at_an_address_of_sinchs_is_fetched(team: Team) -> None:
+    made = team.sinch.place_call(5, start=NOON, record=team.options(), notify="never")
+    (recording,) = team.sinch.recordings
+    sound = team.s3.get_object(Bucket=team.bucket, Key=recording.key)["Body"].read()
+    name = recording.key.rpartition("/")[2]
+    with serving(f"/calling/v1/recording/{name}", sound) as url:
+        destination = f"{url}/calling/v1/recording/{name}"
+        notify = {"event": "notify", "callid": made.call_id, "version": 1, "type": "recording_available"}
+        team.receive(json.dumps(notify | {"destination": destination}).encode())
+        # The connection's host is the one that may be asked.
+        with SinchClient(Application(team.sinch.key, team.sinch.secret), url) as client:
+            source = Source(Landing(team.s3), client, team.sinch.key)
+            take_in_round(team.lake, source, "run", (), datetime.now(UTC), WAIT)
+    (row,) = team.rows(RECORDINGS)
+    assert (row["status"], row["uri"], row["start_time"]) == ("downloaded", destination, NOON)
+    assert team.lake.read(row["audio_path"]).data == sound
+
+
+@contextmanager
+def serving(path: str, content: bytes) -> Iterator[str]:
+    """A server that gives one file to who signs."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path == path and "application " in self.headers["Authorization"]
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Length", str(len(content) if found else 0))
+            self.end_headers()
+            if found:
+                self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing, which would be on the standard error."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
