@@ -15,6 +15,7 @@
 | Rate limit | None |
 | Schedule | Nightly, at 06:00 UTC, for the last `VOXLAKE_RECONCILE_DAYS` (3) days; a backfill for those of its dates |
 | Expected | A recording of each call that Sinch told of one of, or of each answered one: `VOXLAKE_SINCH_RECORDED` |
+| Sweep | `sweep` removes what killed processes left in the lake, and callbacks that were taken in a week ago |
 | Output | A row an application and day in the table `reconciliation` |
 | Run again | Any time: the newest comparison of a day stands |
 """
@@ -38,7 +39,7 @@ from voxlake.airflow.wiring import DEFAULT_ARGS, WINDOW_PARAMS
     default_args=DEFAULT_ARGS,
 )
 def sinch_reconcile() -> None:
-    """Wiring only; what the task does stands in `voxlake.airflow.sinch_steps`."""
+    """Wiring only; what each task does stands in `voxlake.airflow.sinch_steps` and `…reconcile_steps`."""
 
     @task
     def compare() -> None:
@@ -46,7 +47,14 @@ def sinch_reconcile() -> None:
 
         sinch_steps.compare(get_current_context())
 
+    @task
+    def sweep() -> None:
+        from voxlake.airflow import reconcile_steps
+
+        reconcile_steps.sweep()
+
     compare()
+    sweep()
 
 
 sinch_reconcile()

@@ -14,11 +14,14 @@ import pytest
 
 from tests.archive.listening import decode, tones_within
 from tests.archive.sinch_landing import NOON, WAIT, Row, Team, running_team
+from tests.search.archive import find
 from voxlake.archive.sinch_round import take_in_round
 from voxlake.archive.sinch_take_in import Source
-from voxlake.lake import layout
+from voxlake.lake import inbox, layout
+from voxlake.lake.lease import LeaseHeldError
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import CALLS, RECORDINGS, SESSIONS
+from voxlake.search.index import SearchIndex
 from voxlake.sinch.client import SinchClient
 from voxlake.sinch.landing import BucketRefusedError, Landing
 from voxlake.sinch.signature import Application
@@ -361,3 +364,76 @@ def serving(path: str, content: bytes) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_two_rounds_at_a_time_take_turns(team: Team) -> None:
+    team.sinch.place_call(5, start=NOON, record=team.options())
+    team.receive_all()
+    with inbox.draining(team.lake, "sinch", "another run"), pytest.raises(LeaseHeldError, match="another run"):
+        team.round("this run")
+    assert team.archive("this run") == {}
+
+
+class KilledError(BaseException):
+    """What no code of ours handles: the end of a process."""
+
+
+class KilledAtWrite:
+    """A lake whose process is killed before one of its writes.
+
+    Args:
+        lake: The lake.
+        write: Which write, from 0.
+    """
+
+    def __init__(self, lake: LocalStorage, write: int) -> None:
+        self._lake = lake
+        self.left = write
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._lake, name)
+        if name not in ("put", "compare_and_swap", "publish", "publish_if", "delete"):
+            return attribute
+
+        def write(*arguments: Any) -> Any:
+            if self.left == 0:
+                raise KilledError
+            self.left -= 1
+            return attribute(*arguments)
+
+        return write
+
+
+def test_a_round_that_is_killed_before_any_of_its_writes_is_made_up_for(team: Team, tmp_path: Path) -> None:
+    team.sinch.place_call(5, start=NOON, record=team.options(transcriptionOptions={"enabled": True}))
+    team.sinch.place_call(5, start=NOON + timedelta(minutes=1), record=team.options(), notify="never")
+    whole = Team(team.sinch, team.application, team.bucket, team.s3, LocalStorage(tmp_path / "whole"))
+    whole.receive_all()
+    counting = KilledAtWrite(LocalStorage(tmp_path / "whole"), -1)
+    Team(team.sinch, team.application, team.bucket, team.s3, counting).archive("run")
+    expected = [lasting(whole.rows(table)) for table in (CALLS, RECORDINGS)]
+    audio = list(whole.lake.list("audio"))
+    assert len(audio) == 6
+
+    for write in range(-1 - counting.left):
+        lake = LocalStorage(tmp_path / f"killed-{write}")
+        there = Team(team.sinch, team.application, team.bucket, team.s3, lake)
+        there.receive_all()
+        killed = Team(team.sinch, team.application, team.bucket, team.s3, KilledAtWrite(lake, write))
+        with pytest.raises(KilledError):
+            killed.archive("run")
+        # The same run again, as Airflow tries it.
+        assert there.archive("run") == {}, write
+        assert [lasting(there.rows(table)) for table in (CALLS, RECORDINGS)] == expected, write
+        assert list(lake.list("audio")) == audio, write
+        assert {row["status"] for row in there.rows(SESSIONS)} == {"complete"}, write
+        assert len(list(lake.list("raw/sinch/transcripts"))) == 1, write
+
+
+def test_the_recordings_page_shows_both_providers_alike(team: Team, tmp_path: Path) -> None:
+    call = team.sinch.place_call(6, start=NOON, record=team.options(), notify="never")
+    team.archive()
+    index = SearchIndex(team.lake, tmp_path / "state")
+    (found,) = find(index, number="5550100001", since="2026-03-04", to="2026-03-05").conversations
+    assert (found.provider, found.telephony_session_id, found.status) == ("sinch", call.call_id, "complete")
+    assert (found.result, found.to_phone_number) == ("ANSWERED", "+15550100002")

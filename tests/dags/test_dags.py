@@ -102,7 +102,7 @@ WITHOUT_LAND = {task_id: pool for task_id, pool in ARCHIVING.items() if task_id 
         ("ringcentral_reconcile", {**ARCHIVING, "sweep": "default_pool", "compare": "default_pool"}),
         ("ringcentral_session_events", {**WITHOUT_LAND, "look_again": "default_pool"}),
         ("sinch_recordings", {"take_in": "sinch_media", "merge": "audio", "publish": "default_pool"}),
-        ("sinch_reconcile", {"compare": "default_pool"}),
+        ("sinch_reconcile", {"compare": "default_pool", "sweep": "default_pool"}),
     ],
 )
 def test_media_and_audio_work_waits_in_pools_of_its_own(

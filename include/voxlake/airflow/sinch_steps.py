@@ -45,14 +45,15 @@ def take_in(max_batches: int, context: Context) -> list[list[dict[str, Any]]]:
         AirflowFailException: Sinch or the bucket refuses; the text says what to change.
     """
     settings, lake, hook, now = get_settings(), open_lake(), SinchHook(), datetime.now(UTC)
-    landing = open_landing()
-    files = () if is_woken(context) else _files(landing, hook)
-    if not is_woken(context) and not is_scheduled(context):
+    landing, woken = open_landing(), is_woken(context)
+    files = () if woken else _files(landing, hook)
+    if not woken and not is_scheduled(context):
         window = resolve_window(context)
         files = (file for file in files if window.start <= file.written_at < window.end)
     with _in_airflow_terms(hook.sinch_conn_id), hook.get_conn() as client:
         source = Source(landing, client, hook.application().key)
-        sessions = take_in_round(lake, source, run_of(context), files, now, settings.sinch_delivery_wait)
+        wait = None if woken else settings.sinch_delivery_wait
+        sessions = take_in_round(lake, source, run_of(context), files, now, wait)
     log.info("%d conversations are to be merged", len(sessions))
     return [[session.to_json() for session in group] for group in batch(sessions, max_batches)]
 

@@ -32,7 +32,7 @@ _LOOKED_BACK = timedelta(days=3)
 
 
 def take_in_round(
-    storage: Storage, source: Source, holder: str, swept: Iterable[LandedFile], now: datetime, wait: timedelta
+    storage: Storage, source: Source, holder: str, swept: Iterable[LandedFile], now: datetime, wait: timedelta | None
 ) -> list[SessionRef]:
     """Takes in what Sinch has told and delivered; safe to be killed at any moment and to be done again.
 
@@ -42,7 +42,8 @@ def take_in_round(
         holder: Who does this, in words: others stay away from the inbox meanwhile.
         swept: Files of the bucket, whether or not they are known.
         now: What counts as now.
-        wait: How long after it was told of a recording may still arrive.
+        wait: How long after it was told of a recording may still arrive; None where nobody is to look for those that
+            have not, which takes a while.
 
     Returns:
         The conversations that are to be merged, and those that a file came for which is no audio.
@@ -58,19 +59,19 @@ def take_in_round(
         facts = land_calls(storage, touched)
         arrivals = chain(announced(source, facts), ((arrival_of(file), None) for file in swept))
         taken = take_in(storage, source, arrivals, facts)
-        days = {day for on_days in touched.values() for day in on_days}
-        days |= {now.date() - timedelta(days=number) for number in range(_LOOKED_BACK.days)}
-        undelivered = note_undelivered(storage, days, now, wait, source.application_key)
+        if wait is not None:
+            days = {day for on_days in touched.values() for day in on_days}
+            days |= {now.date() - timedelta(days=number) for number in range(_LOOKED_BACK.days)}
+            note_undelivered(storage, days, now, wait, source.application_key)
         # Not before all of it is in the lake: a round that is killed comes by the same events again.
         for delivery in deliveries:
             acknowledge(storage, delivery)
     log.info(
-        "%d calls told of, %d files met on %d days, %d recordings taken in, %d not delivered",
+        "%d calls told of, %d files met on %d days, %d recordings taken in",
         len(touched),
         taken.met,
         len(taken.days),
         len(taken.recordings),
-        undelivered,
     )
     return _to_merge(storage, taken.days, taken.recordings)
 

@@ -25,7 +25,7 @@ _TOLD = ("recording_finished", "recording_available")
 _REASON = "not_delivered"
 
 
-def note_undelivered(storage: Storage, days: Iterable[date], now: datetime, wait: timedelta, account_id: str) -> int:
+def note_undelivered(storage: Storage, days: Iterable[date], now: datetime, wait: timedelta, account_id: str) -> None:
     """Writes a row for each call whose recording was told of and is not there; removes those of calls that have one.
 
     Sinch does not say how many recordings of a call there are, and its notifications of them are alike to the byte: so
@@ -37,9 +37,6 @@ def note_undelivered(storage: Storage, days: Iterable[date], now: datetime, wait
         now: What counts as now.
         wait: How long after it was first told of a recording may still arrive.
         account_id: The application of whom no callback says it.
-
-    Returns:
-        How many rows were written.
     """
     days = set(days)
     delivered, noted = _delivered(storage, days)
@@ -58,7 +55,6 @@ def note_undelivered(storage: Storage, days: Iterable[date], now: datetime, wait
             rows.append(row)
             log.warning("call %s: %s", row["call_id"], row["error"])
     tables.upsert(storage, RECORDINGS, tables.to_arrow(RECORDINGS, rows))
-    return len(rows)
 
 
 def _told(storage: Storage, days: Iterable[date]) -> dict[str, set[date]]:
