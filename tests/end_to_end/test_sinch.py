@@ -99,6 +99,31 @@ def test_a_recorded_call_is_archived(
     assert team.rows(RECORDINGS) == [recording]
 
 
+def test_a_run_that_a_callback_woke_takes_in_what_was_told_of_and_looks_for_nothing_else(
+    team: Team, run_sinch: RunSinch
+) -> None:
+    told = place(team)
+    team.receive_all()
+    untold = team.sinch.place_call(6, start=NOON, record=team.options(), notify="never").call_id
+
+    assert run_sinch(run_type="asset_triggered").state == "success"
+    assert [row["call_id"] for row in team.rows(RECORDINGS)] == [told]
+
+    assert run_sinch().state == "success"
+    assert {row["call_id"] for row in team.rows(RECORDINGS)} == {told, untold}
+
+
+def test_a_backfill_takes_in_what_was_written_in_its_hours(team: Team, run_sinch: RunSinch) -> None:
+    place(team, notify="never")
+    now = datetime.now(UTC)
+    earlier = {"start": (now - timedelta(days=2)).isoformat(), "end": (now - timedelta(days=1)).isoformat()}
+    assert run_sinch(**earlier).state == "success"
+    assert team.rows(RECORDINGS) == []
+    just_now = {"start": (now - timedelta(hours=1)).isoformat(), "end": (now + timedelta(hours=1)).isoformat()}
+    assert run_sinch(**just_now).state == "success"
+    assert [row["status"] for row in team.rows(RECORDINGS)] == ["downloaded"]
+
+
 def test_an_overwrite_between_two_runs_loses_nothing(team: Team, run_sinch: RunSinch, lake: Storage) -> None:
     place(team)
     (made,) = team.sinch.recordings
