@@ -437,3 +437,18 @@ def test_the_recordings_page_shows_both_providers_alike(team: Team, tmp_path: Pa
     (found,) = find(index, number="5550100001", since="2026-03-04", to="2026-03-05").conversations
     assert (found.provider, found.telephony_session_id, found.status) == ("sinch", call.call_id, "complete")
     assert (found.result, found.to_phone_number) == ("ANSWERED", "+15550100002")
+
+
+def test_a_bucket_that_a_callback_names_and_nobody_may_read_holds_back_nothing_else(team: Team) -> None:
+    call = team.sinch.place_call(5, start=NOON, record=team.options())
+    notify = {"event": "notify", "callid": "elsewhere", "version": 1, "type": "recording_available"}
+    team.receive_all()
+    team.receive(json.dumps(notify | {"destination": "s3://of-another-team/a.mp3"}).encode())
+    with pytest.raises(BucketRefusedError, match="no bucket of-another-team"):
+        team.round()
+    assert [row["call_id"] for row in team.rows(RECORDINGS)] == [call.call_id]
+    assert list(team.lake.list(layout.inbox_folder("sinch")))
+
+    team.s3.create_bucket(Bucket="of-another-team")
+    assert team.archive() == {}
+    assert list(team.lake.list(layout.inbox_folder("sinch"))) == []

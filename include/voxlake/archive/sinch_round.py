@@ -57,8 +57,12 @@ def take_in_round(
         deliveries = list(inbox)
         touched = keep_events(storage, (event for delivery in deliveries for event in delivery.events))
         facts = land_calls(storage, touched)
-        arrivals = chain(announced(source, facts), ((arrival_of(file), None) for file in swept))
+        told, refusals = announced(source, facts)
+        arrivals = chain(told, ((arrival_of(file), None) for file in swept))
         taken = take_in(storage, source, arrivals, facts)
+        if refusals:
+            # Whatever can be read is safe by now; these callbacks stay in the inbox until somebody has seen to it.
+            raise refusals[0]
         if wait is not None:
             days = {day for on_days in touched.values() for day in on_days}
             days |= {now.date() - timedelta(days=number) for number in range(_LOOKED_BACK.days)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -24,7 +24,7 @@ from voxlake.lake.storage import Storage
 from voxlake.sinch.client import SinchClient
 from voxlake.sinch.errors import ForeignHostError, NotFoundError
 from voxlake.sinch.events import Notification
-from voxlake.sinch.landing import FileReplacedError, Landing
+from voxlake.sinch.landing import BucketRefusedError, FileReplacedError, Landing
 
 log = logging.getLogger(__name__)
 
@@ -81,20 +81,30 @@ def land_calls(storage: Storage, touched: Mapping[str, Iterable[date]]) -> dict[
     return facts
 
 
-def announced(source: Source, facts: Mapping[str, CallFacts]) -> Iterator[tuple[Arrival, str]]:
-    """The files that callbacks told of, each with the call whose callback did."""
+def announced(
+    source: Source, facts: Mapping[str, CallFacts]
+) -> tuple[list[tuple[Arrival, str]], list[BucketRefusedError]]:
+    """The files that callbacks told of, each with the call whose callback did; and the buckets that cannot be read."""
+    arrivals: list[tuple[Arrival, str]] = []
+    refusals = []
     for call_id, known in facts.items():
         for callback, kept in zip(known.callbacks, known.kept, strict=False):
-            if not isinstance(callback, Notification) or not callback.destination:
-                continue
-            scheme, _, rest = callback.destination.partition("://")
-            bucket, _, key = rest.partition("/")
-            if scheme == "s3":
-                yield from (
-                    (arrival_of(file), call_id) for file in source.landing.files(bucket, key) if file.key == key
-                )
-            else:
-                yield arrival_at(callback.destination, kept.received_at), call_id
+            if isinstance(callback, Notification) and callback.destination:
+                try:
+                    found = _arrivals_at(source.landing, callback.destination, kept.received_at)
+                    arrivals += [(arrival, call_id) for arrival in found]
+                except BucketRefusedError as error:
+                    refusals.append(error)
+    return arrivals, refusals
+
+
+def _arrivals_at(landing: Landing, destination: str, told_at: datetime) -> list[Arrival]:
+    """What lies at a destination: of an object every version."""
+    scheme, _, rest = destination.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3":
+        return [arrival_at(destination, told_at)]
+    return [arrival_of(file) for file in landing.files(bucket, key) if file.key == key]
 
 
 def take_in(
