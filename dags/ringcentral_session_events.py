@@ -30,7 +30,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, TriggerRule, dag, get_current_context, task
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
 
 from voxlake.airflow.window import SESSION_EVENTS_DAG
 from voxlake.airflow.wiring import DEFAULT_ARGS, MAX_MAPPED, ONE_SESSION_PARAMS, SESSION_EVENTS, archive_sessions
@@ -59,8 +59,8 @@ def ringcentral_session_events() -> None:
 
         return session_steps.extract(MAX_MAPPED, get_current_context())
 
-    # Also after an extract that failed: what it left is to be looked for by another run.
-    @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[SESSION_EVENTS])
+    # Not after an extract that failed: the next would fail at once too. The run by time tries again.
+    @task(outlets=[SESSION_EVENTS])
     def look_again() -> None:
         from voxlake.airflow import session_steps
 

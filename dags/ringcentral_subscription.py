@@ -11,7 +11,7 @@
 * `subscribe` warns that a subscription was blacklisted: the API server did not answer for some minutes. It has been
   replaced; calls of that time are archived by the hourly run.
 * `report` shows a `last_event_at` of long ago although calls were recorded: something between RingCentral and the API
-  server swallows requests; `voxlake.webhook.refused.*` counts what the API server refuses itself.
+  server swallows requests; `voxlake.webhook.refused` counts what the API server refuses itself.
 
 | | |
 | --- | --- |

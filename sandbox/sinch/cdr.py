@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sandbox.sinch.recorder import bucket_client
@@ -18,6 +18,7 @@ COLUMNS = (
     *("CallId", "UserSpaceId", "CallTime", "Result", "Reason", "Duration", "AnswerTime", "From", "To"),
     *("Amount", "Currency", "Custom", "ApplicationKey"),
 )
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _USER_SPACE = "51a3c9f1-0e3c-4c4b-8a19-2b6c6f3b7d40"
 
 
@@ -46,17 +47,15 @@ def _placed(call: SandboxCall) -> datetime:
 
 def _row(state: State, call: SandboxCall) -> dict[str, Any]:
     facts = call.facts
-    answered = facts.get("result") == "ANSWERED"
-    answer_time = (_placed(call) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ") if answered else ""
     debit = facts.get("debit") or {}
     return {
         "CallId": call.call_id,
         "UserSpaceId": _USER_SPACE,
-        "CallTime": _placed(call).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "CallTime": _placed(call).strftime(_TIME),
         "Result": facts.get("result"),
         "Reason": facts.get("reason"),
         "Duration": facts.get("duration"),
-        "AnswerTime": answer_time,
+        "AnswerTime": call.answered_at.strftime(_TIME) if call.answered_at else "",
         "From": (facts.get("from") or {}).get("endpoint"),
         "To": (facts.get("to") or {}).get("endpoint"),
         "Amount": debit.get("amount"),

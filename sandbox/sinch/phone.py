@@ -66,7 +66,6 @@ class PlacedCall:
         self._conferences = conferences
         self._plan = plan
         self._now = plan.start
-        self._answered_at: datetime | None = None
         self._conference = ""
         self._recorder = Recorder(state, self.call_id, uploads=plan.uploads)
         self._call = SandboxCall(self.call_id, {}, ongoing=True, managed=self._instruct)
@@ -96,7 +95,7 @@ class PlacedCall:
     def hang_up(self) -> None:
         """Ends the call, if it is going on."""
         if self._call.ongoing:
-            answered = self._answered_at is not None
+            answered = self._call.answered_at is not None
             self._end("ANSWERED", "CALLERHANGUP") if answered else self._end("NOANSWER", "CANCEL")
 
     def press(self, value: str, menu_id: str = "main") -> None:
@@ -111,12 +110,12 @@ class PlacedCall:
         action = svaml.get("action", {})
         name = str(action.get("name", "")).lower()
         if name == "hangup":
-            self._end("ANSWERED" if self._answered_at else "N/A", "MANAGERHANGUP")
+            self._end("ANSWERED" if self._call.answered_at else "N/A", "MANAGERHANGUP")
         elif name == "connectconf":
             self._join(action)
         elif name in ("connectpstn", "connectsip", "connectmxp"):
             self._connect(action, asks=name != "connectmxp" and not action.get("suppressCallbacks"))
-        elif self._answered_at is None and name not in ("runmenu", "park"):
+        elif self._call.answered_at is None and name not in ("runmenu", "park"):
             # `continue` is for ACE.
             self._end("FAILED", "INVALIDSVAMLACTION")
         elif action.get("record") or action.get("recording"):
@@ -143,7 +142,7 @@ class PlacedCall:
             self._obey(sent.answer)
 
     def _answer(self) -> None:
-        self._answered_at = self._now
+        self._call.answered_at = self._now
 
     def _join(self, action: Json) -> None:
         self._answer()
@@ -157,7 +156,7 @@ class PlacedCall:
 
     def _end(self, result: str, reason: str) -> None:
         self._call.ongoing = False
-        seconds = round((self._now - self._answered_at).total_seconds()) if self._answered_at else 0
+        seconds = round((self._now - self._call.answered_at).total_seconds()) if self._call.answered_at else 0
         self._describe(result, reason, seconds, "FINAL")
         self._stop_recording()
         if self._conference and (stopped := self._conferences.leave(self._conference, self.call_id, self._now)):

@@ -22,6 +22,7 @@ class SandboxCall:
         call_id: The call.
         facts: The reply to `GET`.
         ongoing: Whether it can be managed.
+        answered_at: When the called party answered.
         instructions: Those of Manage Call.
         managed: Does what Manage Call asks for, if somebody is on the line.
     """
@@ -29,6 +30,7 @@ class SandboxCall:
     call_id: str
     facts: Json
     ongoing: bool
+    answered_at: datetime | None = None
     instructions: list[Json] = field(default_factory=list)
     managed: Callable[[Sequence[Json]], None] = lambda _: None
 
@@ -39,7 +41,6 @@ class Made:
 
     Attributes:
         call_id: The call; of the recording of a conference, the conference's id.
-        destination: `s3://bucket/key`, where it was to be written.
         bucket: The bucket.
         key: The key in it.
         started: When the recording began.

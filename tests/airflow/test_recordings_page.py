@@ -65,9 +65,10 @@ def test_no_process_but_the_api_server_builds_the_page() -> None:
         "manager.get_priority_weight_strategy_plugins()\n"
         "manager.integrate_macros_plugins()\n"
         "early = [name for name in sys.modules if name.startswith('voxlake.web')] + ['duckdb' in sys.modules]\n"
-        "[app], _ = manager.get_fastapi_plugins()\n"
-        "print(early, app['url_prefix'], type(app['app']).__name__, manager.get_import_errors())"
+        "apps, _ = manager.get_fastapi_plugins()\n"
+        "built = [(app['url_prefix'], type(app['app']).__name__) for app in apps]\n"
+        "print(early, built, manager.get_import_errors())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[False] /voxlake FastAPI {}"
+    assert done.stdout.splitlines()[-1] == ("[False] [('/voxlake', 'FastAPI'), ('/voxlake-webhooks', 'FastAPI')] {}")

@@ -131,15 +131,22 @@ def test_a_used_up_quota_stops_the_batch_at_once(start_sandbox: StartSandbox, co
     assert [entry.status for entry in sandbox.requests if entry.group == "heavy"] == [200, 200]
 
 
-@pytest.mark.parametrize("run_type", ["manual", "backfill"])
+@pytest.mark.parametrize(
+    ("dag_id", "run_type"),
+    [
+        ("ringcentral_recordings", "manual"),
+        ("ringcentral_recordings", "backfill"),
+        ("ringcentral_session_events", "asset_triggered"),
+    ],
+)
 def test_a_task_that_waits_has_its_place_in_the_line_by_its_name_and_what_it_fetches(
-    start_sandbox: StartSandbox, connect: Connect, tmp_path: Path, run_type: str
+    start_sandbox: StartSandbox, connect: Connect, tmp_path: Path, dag_id: str, run_type: str
 ) -> None:
     # One for the call log.
     sandbox = start_sandbox(SandboxConfig(now=NOON, mix=MIX, quotas={"heavy": QuotaLimit(1), "auth": QuotaLimit(50)}))
     connect(sandbox.connection())
     [sessions] = steps.land(steps.extract(CONTEXT), 1, CONTEXT)
-    run = SimpleNamespace(run_type=run_type, dag_id="ringcentral_recordings")
+    run = SimpleNamespace(run_type=run_type, dag_id=dag_id)
 
     with pytest.raises(AirflowRescheduleException):
         steps.download(sessions, {**CONTEXT, "dag_run": run})
@@ -147,8 +154,13 @@ def test_a_task_that_waits_has_its_place_in_the_line_by_its_name_and_what_it_fet
     [key] = shared_state().keys("quota-")
     [(name, waiter)] = json.loads(shared_state().read(key) or b"")["lines"]["heavy"].items()
     first = min(pq.read_table(tmp_path / "lake" / "tables" / "recordings")["start_time"].to_pylist())
-    assert name == "ringcentral_recordings.manual__1.task.-1"
-    assert waiter["rank"] == {"media": True, "backfill": run_type == "backfill", "started": first.timestamp()}
+    assert name == f"{dag_id}.manual__1.task.-1"
+    assert waiter["rank"] == {
+        "media": True,
+        "backfill": run_type == "backfill",
+        "routine": dag_id == "ringcentral_recordings",
+        "started": first.timestamp(),
+    }
 
 
 def test_further_connections_take_their_share_of_a_batch(

@@ -10,7 +10,7 @@ import pytest
 from scripted_server import Answer, ScriptedServer, json_answer
 
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig
-from voxlake.ringcentral.call_log import account_id_of, iter_call_log_pages
+from voxlake.ringcentral.call_log import account_id_of, iter_call_log_pages, iter_session_pages
 from voxlake.ringcentral.client import RingCentralClient
 from voxlake.ringcentral.credentials import Credentials
 from voxlake.ringcentral.errors import BadReplyError, ForeignHostError
@@ -211,3 +211,23 @@ def test_a_window_that_is_none_is_refused_before_any_request(
         iter_call_log_pages(client, start, end)
 
     assert server.received == []
+
+
+def test_a_session_is_asked_for_by_either_id_with_what_goes_with_it(
+    client: RingCentralClient, server: ScriptedServer
+) -> None:
+    server.script(PATH, page_answer(server))
+    for which in ({"telephony_session_id": "s-1"}, {"session_id": "42"}):
+        assert [page.records for page in iter_session_pages(client, DAY, **which)] == [[{"id": "A"}]]
+    by_telephony_session_id, by_session_id = (parse_qs(request.query) for request in server.requests_for(PATH))
+    since = ["2026-03-03T00:00:00.000Z"]
+    both = {"view": ["Detailed"], "dateFrom": since, "perPage": ["1000"]}
+    assert by_telephony_session_id == {**both, "telephonySessionId": ["s-1"], "showDeleted": ["true"]}
+    # CLG-110: the numeric id goes with no other filter.
+    assert by_session_id == {**both, "sessionId": ["42"]}
+
+
+@pytest.mark.parametrize("which", [{}, {"telephony_session_id": "s-1", "session_id": "42"}])
+def test_a_session_is_asked_for_by_one_id(client: RingCentralClient, which: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="either a telephonySessionId or a sessionId"):
+        list(iter_session_pages(client, DAY, **which))

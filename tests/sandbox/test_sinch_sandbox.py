@@ -134,6 +134,7 @@ def test_the_daily_file_has_the_calls_of_a_day(sinch: SinchSandbox, s3_client: S
     text = s3_client.get_object(Bucket=s3_bucket, Key="cdr/2026-03-04.csv")["Body"].read().decode()
     (row,) = csv.DictReader(text.splitlines(), delimiter=";")
     assert (row["CallId"], row["Duration"], row["Amount"]) == (call.call_id, "61", "0.019")
+    assert (row["CallTime"], row["AnswerTime"]) == ("2026-03-04T12:00:00Z", "2026-03-04T12:00:02Z")
 
 
 def test_a_call_asks_and_does_what_it_is_told(sinch: SinchSandbox, application: Listening, s3_bucket: str) -> None:

@@ -96,6 +96,13 @@ def test_the_challenge_is_echoed_in_a_small_answer(receiving: Receiving) -> None
     assert receiving.kept() == []
 
 
+def test_a_challenge_may_have_a_body_which_is_not_kept(receiving: Receiving) -> None:
+    url = f"{receiving.url}/voxlake-webhooks/ringcentral"
+    answer = requests.post(url, data=notification(), headers={"Validation-Token": "challenge"}, timeout=30)
+    assert (answer.status_code, answer.headers["Validation-Token"]) == (200, "challenge")
+    assert receiving.kept() == []
+
+
 def test_an_event_is_kept_as_received_before_it_is_answered(receiving: Receiving) -> None:
     body = notification()
     assert receiving.post(body).status_code == 200
@@ -173,6 +180,12 @@ def test_a_body_that_is_too_long_is_refused_also_where_its_length_is_not_said(re
     pieces = iter([b"x" * (1 << 16)] * 5)
     url = f"{receiving.url}/voxlake-webhooks/ringcentral"
     refused(receiving, requests.post(url, data=pieces, headers=headers, timeout=30), 413, "oversized")
+
+
+def test_what_proves_nothing_is_refused(receiving: Receiving) -> None:
+    url = f"{receiving.url}/voxlake-webhooks/ringcentral"
+    answer = requests.post(url, data=notification(), headers={"Content-Type": "application/json"}, timeout=30)
+    refused(receiving, answer, 401, "forged")
 
 
 def test_another_content_type_is_refused(receiving: Receiving) -> None:

@@ -18,8 +18,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 import requests
+from botocore.config import Config
 from fastapi import FastAPI
 
 from sandbox.sinch import SinchSandbox, run_sinch_sandbox
@@ -28,11 +30,13 @@ from tests.sinch.listening_application import Listening, listening
 from tests.web.served import served
 from voxlake.lake.inbox import draining
 from voxlake.lake.local import LocalStorage
+from voxlake.lake.s3 import S3Storage
 from voxlake.lake.storage import Storage
 from voxlake.sinch.answers import CallPolicy
 from voxlake.sinch.destinations import BucketCredentials, S3Destination
 from voxlake.sinch.signature import Application, verify
 from voxlake.sinch.svaml import RecordingOptions
+from voxlake.web import passing_on, sinch_webhook
 from voxlake.web.passing_on import PassingOn
 from voxlake.web.sinch_webhook import ConnectedApplication, SinchCallbacks
 from voxlake.web.webhooks import create_webhooks
@@ -56,11 +60,11 @@ class Receiving:
     told: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     url: str = ""
 
-    def start(self, **changed: Any) -> None:
+    def start(self, lake: Storage | None = None, **changed: Any) -> None:
         """Serves it, as Airflow mounts it, and points the sandbox's application there."""
         parts = SinchCallbacks(lambda: dict(self.applications), CallPolicy(), self.told.release, self._count)
         app = create_webhooks(
-            lambda: self.lake,
+            lambda: lake or self.lake,
             lambda: "",
             lambda: None,
             lambda provider, became: self._count(f"{provider}/{became}"),
@@ -96,7 +100,10 @@ def events(lake: Storage) -> list[bytes]:
 
 
 @pytest.fixture
-def receiving(tmp_path: Path, s3_endpoint: str, s3_bucket: str) -> Iterator[Receiving]:
+def receiving(tmp_path: Path, s3_endpoint: str, s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiving]:
+    # However busy the machine is: where time runs out, the test says so.
+    monkeypatch.setattr(sinch_webhook, "KEEPING_SECONDS", 60.0)
+    monkeypatch.setattr(passing_on, "ANSWER_SECONDS", 60.0)
     with ExitStack() as running:
         sinch = running.enter_context(run_sinch_sandbox(s3_endpoint))
         options = RecordingOptions(S3Destination(s3_bucket, "calls/"), CREDENTIALS)
@@ -307,6 +314,24 @@ def test_people_can_talk_while_the_lake_cannot_be_written(receiving: Receiving) 
     assert receiving.counted == {"not_kept": 2, "recorded": 1, "sinch/not_kept": 3}
 
 
+def test_people_can_talk_while_the_lake_does_not_answer(receiving: Receiving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sinch_webhook, "KEEPING_SECONDS", 1.0)
+    # Takes connections, and never answers.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            region_name="us-east-1",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        receiving.start(lake=S3Storage(client, "lake"))
+        answer = receiving.post(json.dumps(bodies.ICE).encode())
+    assert answer.json()["action"] == {"name": "connectPstn"}
+    assert receiving.counted == {"not_kept": 1, "recorded": 1}
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'{"event": "notify"}', b'{"event": "notify", "callid": "c"}', b'{"callid": "c"}']
 )
@@ -403,7 +428,8 @@ def test_where_they_cannot_be_reached_sinch_hears_of_it(receiving: Receiving) ->
     assert receiving.kept() == [notify()]
 
 
-def test_they_are_not_waited_for_as_long_as_they_like(receiving: Receiving) -> None:
+def test_they_are_not_waited_for_as_long_as_they_like(receiving: Receiving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passing_on, "ANSWER_SECONDS", 1.0)
     # Takes the connection, and never answers.
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/callback"

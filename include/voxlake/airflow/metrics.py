@@ -148,10 +148,10 @@ WEBHOOK_ACCEPTED = Metric(
     "None for longer than the company is ever without a call: the subscription is gone.",
 )
 WEBHOOK_REFUSED = Metric(
-    "voxlake.webhook.refused.<reason>",
+    "voxlake.webhook.refused",
     "counter",
     "requests",
-    ("provider",),
+    ("provider", "reason"),
     "Requests to the webhook address that were refused as `forged`, `unknown_subscription`, `malformed`, `oversized`, "
     "`content_type`, `replayed` or `not_kept`, or `repeated` and so nothing new; those of Sinch also as `stale` or "
     "`unknown_application`; sent by the API server.",
@@ -160,10 +160,10 @@ WEBHOOK_REFUSED = Metric(
     "application, or a proxy changes the path. `stale`: a clock is wrong.",
 )
 SINCH_ANSWERS = Metric(
-    "voxlake.sinch.answers.<what>",
+    "voxlake.sinch.answers",
     "counter",
     "callbacks",
-    (),
+    ("outcome",),
     "Calls that were answered so as to be `recorded`, or connected and `not_recorded`, and those that waited but whose "
     "callback was `not_kept`; callbacks that the team's own program answered (`passed_on`) or failed to "
     "(`not_passed_on`); sent by the API server.",
@@ -220,16 +220,15 @@ def count_webhook(provider: str, became: str) -> None:
         provider: Whose address.
         became: `accepted`, or the reason of its refusal.
     """
-    tags = {"provider": provider}
     if became == "accepted":
-        incr(WEBHOOK_ACCEPTED.name, tags=tags)
+        incr(WEBHOOK_ACCEPTED.name, tags={"provider": provider})
     else:
-        incr(WEBHOOK_REFUSED.name.replace("<reason>", became), tags=tags)
+        incr(WEBHOOK_REFUSED.name, tags={"provider": provider, "reason": became})
 
 
-def count_sinch_answer(what: str) -> None:
+def count_sinch_answer(outcome: str) -> None:
     """Counts what became of a call that waited for Voxlake's answer, or of a callback that was passed on."""
-    incr(SINCH_ANSWERS.name.replace("<what>", what))
+    incr(SINCH_ANSWERS.name, tags={"outcome": outcome})
 
 
 def send_silence(silence: timedelta | None) -> None:

@@ -16,7 +16,7 @@ from voxlake.airflow.retries import connection_errors_in_airflow_terms
 from voxlake.archive import open_sessions
 from voxlake.archive.extract import extract_call_log, extract_session
 from voxlake.archive.land import land_call_log
-from voxlake.archive.open_sessions import OpenSession
+from voxlake.archive.open_sessions import OpenSession, OpenSessions
 from voxlake.archive.run_notes import note_landed
 from voxlake.archive.session_events import (
     complete,
@@ -45,6 +45,13 @@ _TOGETHER = 10
 # Airflow takes some seconds to start a task again: it comes back before its time, and waits the rest in place.
 _EARLY = timedelta(seconds=3)
 
+# A shorter wait is no matter of coming back: Airflow takes a task that it starts again before it has noticed the end of
+# its process for one that was lost.
+_IN_PLACE = timedelta(seconds=8)
+
+# Two take events in at a time only where one was killed.
+_KILLED = timedelta(minutes=1)
+
 Context = Mapping[str, Any]
 Batches = list[list[dict[str, Any]]]
 
@@ -62,25 +69,16 @@ def extract(max_batches: int, context: Context) -> Batches:
     if session_id or telephony_session_id:
         return _extract_one(session_id or "", telephony_session_id or "", max_batches, context)
     lake, run = open_lake(), steps.run_of(context)
-    try:
-        known = take_in(lake, run)
-    except LeaseHeldError as error:
-        log.info("another run takes the events in: %s", error)
-        raise AirflowRescheduleException(datetime.now(UTC) + _EARLY) from error
-    _sleep_until(open_sessions.next_look(known))
-    due = open_sessions.due(known, datetime.now(UTC))
-    # What this task took in an earlier try is its to archive still.
-    found: set[str] = set(open_sessions.handed_to(known, run))
-    if due:
-        found |= set(_look_for(lake, due, context))
-    tidy(lake, datetime.now(UTC), get_settings().call_log_overlap)
-    if found:
-        return _plan(lake, found, known.sessions, max_batches)
-    look = wait_for_next_look(lake, run, datetime.now(UTC))
-    if look is not None:
-        log.info("the next session is looked for at %s: waiting for it without a slot", look)
-        raise AirflowRescheduleException(max(look - _EARLY, datetime.now(UTC)))
-    return []
+    while True:
+        known, found = _look(lake, run, context)
+        if found:
+            return _plan(lake, found, known.sessions, max_batches)
+        look = wait_for_next_look(lake, run, datetime.now(UTC))
+        if look is None:
+            return []
+        if look > datetime.now(UTC) + _IN_PLACE:
+            log.info("the next session is looked for at %s: waiting for it without a slot", look)
+            raise AirflowRescheduleException(look - _EARLY)
 
 
 def look_again(context: Context) -> None:
@@ -94,15 +92,32 @@ def look_again(context: Context) -> None:
     look = wait_for_next_look(lake, run, datetime.now(UTC))
     if look is None:
         raise AirflowSkipException("no session waits to be looked for, or another run waits for it")
-    if look > datetime.now(UTC) + _EARLY:
+    if look > datetime.now(UTC) + _IN_PLACE:
         log.info("the next session is looked for at %s: waiting for it without a slot", look)
         raise AirflowRescheduleException(look - _EARLY)
     stop_waiting(lake, run)
 
 
+def _look(lake: Storage, run: str, context: Context) -> tuple[OpenSessions, set[str]]:
+    """What is known with all events, and the sessions that this run is to archive of it."""
+    try:
+        known = take_in(lake, run)
+    except LeaseHeldError as error:
+        log.info("another run takes the events in: %s", error)
+        raise AirflowRescheduleException(datetime.now(UTC) + _KILLED) from error
+    _sleep_until(open_sessions.next_look(known))
+    due = open_sessions.due(known, datetime.now(UTC))
+    # What this task took in an earlier try is its to archive still.
+    found = set(open_sessions.handed_to(known, run))
+    if due:
+        found |= set(_look_for(lake, due, context))
+    tidy(lake, datetime.now(UTC), get_settings().call_log_overlap)
+    return known, found
+
+
 def _sleep_until(look: datetime | None) -> None:
     wait = timedelta() if look is None else look - datetime.now(UTC)
-    if timedelta() < wait <= _EARLY:
+    if timedelta() < wait <= _IN_PLACE:
         time.sleep(wait.total_seconds())
 
 

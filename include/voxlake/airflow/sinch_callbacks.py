@@ -46,6 +46,8 @@ def connected_applications() -> dict[str, ConnectedApplication]:
     Airflow can list the connections of its database and of the environment; of a secrets backend only `sinch_default`
     is found.
     """
+    from voxlake.web.sinch_webhook import ConnectedApplication
+
     applications = {}
     for conn_id in sorted(_connection_ids()):
         hook = SinchHook(conn_id)
@@ -54,17 +56,11 @@ def connected_applications() -> dict[str, ConnectedApplication]:
         except ValueError as error:
             log.error("callbacks of an application of Sinch are refused: %s", error)
             continue
-        applications[application.key] = _connected(hook)
+        try:
+            applications[application.key] = ConnectedApplication(application, hook.recording_options())
+        except ValueError as error:
+            applications[application.key] = ConnectedApplication(application, None, str(error))
     return applications
-
-
-def _connected(hook: SinchHook) -> ConnectedApplication:
-    from voxlake.web.sinch_webhook import ConnectedApplication
-
-    try:
-        return ConnectedApplication(hook.application(), hook.recording_options())
-    except ValueError as error:
-        return ConnectedApplication(hook.application(), None, str(error))
 
 
 def _connection_ids() -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -27,10 +28,13 @@ class Fresh(Generic[T]):
         self._read = read
         self._value: T | None = None
         self._read_at = -math.inf
+        self._reading = asyncio.Lock()
 
     async def get(self, seconds: float) -> T:
         """The value, read no more than so many seconds ago."""
-        if self._value is None or time.monotonic() - self._read_at > seconds:
-            self._value = await run_in_threadpool(self._read)
-            self._read_at = time.monotonic()
-        return self._value
+        # One reads for all who wait: whoever can reach a receiver can have it look.
+        async with self._reading:
+            if self._value is None or time.monotonic() - self._read_at > seconds:
+                self._value = await run_in_threadpool(self._read)
+                self._read_at = time.monotonic()
+            return self._value

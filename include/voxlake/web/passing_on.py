@@ -16,7 +16,7 @@ from voxlake.sinch.signature import Application, sign
 log = logging.getLogger(__name__)
 
 # Sinch does not say how long it waits for an answer; Voice 2.0 waits five seconds.
-_SECONDS = 3.0
+ANSWER_SECONDS = 3.0
 
 
 class PassingOn:
@@ -33,7 +33,7 @@ class PassingOn:
     @cached_property
     def _client(self) -> httpx.AsyncClient:
         # Made by the first callback, in the event loop that it stays with.
-        return httpx.AsyncClient(timeout=_SECONDS)
+        return httpx.AsyncClient(timeout=ANSWER_SECONDS)
 
     async def ask(self, application: Application, headers: Mapping[str, str], body: bytes) -> Response | None:
         """What the team's program answers, as it is; None where it does not.
@@ -55,7 +55,7 @@ class PassingOn:
             "content-type": content_type,
         }
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 reply = await self._client.post(self._url, content=body, headers=signed)
         except (httpx.HTTPError, TimeoutError) as error:
             log.warning("VOXLAKE_SINCH_CALLBACK_URL gave no answer to a callback: %s", type(error).__name__)

@@ -33,7 +33,7 @@ from voxlake.web.receiver import Receiver, RefusedError, read_body
 log = logging.getLogger(__name__)
 
 # So long a caller is kept waiting for the inbox.
-_KEEPING_SECONDS = 2.0
+KEEPING_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ async def _keep(receiver: Receiver, sinch: SinchCallbacks, callback: Callback, b
         await receiver.keep(body, key)
         return
     try:
-        async with asyncio.timeout(_KEEPING_SECONDS):
+        async with asyncio.timeout(KEEPING_SECONDS):
             await receiver.keep(body, key)
     except (RefusedError, TimeoutError):
         # Sinch disconnects a call that is not answered, and people must be able to talk.
