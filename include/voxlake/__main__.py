@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from voxlake.commands import fetch, merge, preview
+from voxlake.commands import fetch, merge, preview, sinch
 
-COMMANDS = (merge, preview, fetch)
+COMMANDS = (merge, preview, fetch, sinch)
 
 
 def main(arguments: list[str] | None = None) -> int:

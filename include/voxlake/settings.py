@@ -142,6 +142,35 @@ class Settings(BaseSettings):
             "`proxy`."
         ),
     )
+    sinch_aws_conn_id: str = Field(
+        default="aws_default",
+        description=(
+            "The Airflow connection with the AWS credentials that may read the bucket which Sinch writes recordings "
+            "into (`s3:ListBucketVersions`, `s3:GetObject`, `s3:GetObjectVersion`)."
+        ),
+    )
+    sinch_delivery_wait: timedelta = Field(
+        default=timedelta(hours=6),
+        description=(
+            "How long after Sinch told of a recording its file may take to arrive; then it is `unavailable`, until it "
+            "arrives all the same. ISO 8601, such as `PT6H`. Default: 6 hours."
+        ),
+    )
+    sinch_recorded: Literal["told", "answered"] = Field(
+        default="told",
+        description=(
+            "Which calls `sinch_reconcile` expects a recording of: `told`, those that Sinch told of a recording of, or "
+            "delivered one; `answered`, every call that was answered, as where Voxlake answers all callbacks. Default: "
+            "`told`."
+        ),
+    )
+    sinch_cdr_url: str = Field(
+        default="",
+        description=(
+            "Where Sinch writes the daily files of call detail records: `s3://bucket/folder/`. Default: nowhere, and "
+            "`sinch_reconcile` has nothing to compare with."
+        ),
+    )
     webhook_url: str = Field(
         default="",
         description=(
@@ -172,6 +201,44 @@ class Settings(BaseSettings):
         description=(
             "How many calls, recordings and sessions may be missing before `ringcentral_reconcile` fails its run. "
             "What the provider itself has no more does not count. Default: 0."
+        ),
+    )
+    sinch_connect_to: str = Field(
+        default="",
+        pattern=r"^(\+\d{5,15}|sip:[^\s@]+@[^\s@]+|conference:\S{1,64})?$",
+        description=(
+            "Whom Sinch connects incoming calls to: a number (`+46…`), `sip:<user>@<host>` or `conference:<id>`. Where "
+            "callers dial a number of the application's own it is needed. Default: whom the caller asked for."
+        ),
+    )
+    sinch_record_at: Literal["ice", "ace"] = Field(
+        default="ice",
+        description=(
+            "Which callback of Sinch's is answered so as to start the recording: `ice`, as the call comes in, with the "
+            "ringing; `ace`, as it is answered, also of calls that the application places. Default: `ice`."
+        ),
+    )
+    sinch_record_conference: Literal["participant", "conference"] = Field(
+        default="participant",
+        description=(
+            "What is recorded of calls that Sinch connects to a conference: `participant`, a file for each, with what "
+            "they hear; `conference`, the whole in one file, which Sinch's support has to allow. Default: "
+            "`participant`."
+        ),
+    )
+    sinch_callback_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#@]+/[^\s?#]*)?$",
+        description=(
+            "The team's own callback URL: Sinch's callbacks are passed on to it and its answers back, so that Voxlake "
+            "only looks on. Without user, password or query. Default: none, Voxlake answers."
+        ),
+    )
+    sinch_callback_failure: Literal["error", "answer"] = Field(
+        default="error",
+        description=(
+            "What Sinch is answered where that URL fails or takes longer than 3 seconds: `error`, so that it asks the "
+            "application's fallback URL; `answer`, what Voxlake would answer by itself. Default: `error`."
         ),
     )
 

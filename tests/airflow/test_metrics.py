@@ -26,7 +26,7 @@ from voxlake.settings import get_settings
 Received = Callable[[], dict[str, list[str]]]
 
 # Sent by the API server, and by the DAG that keeps the subscription.
-OF_EVENTS = {metrics.WEBHOOK_ACCEPTED, metrics.WEBHOOK_REFUSED, metrics.SILENT}
+OF_EVENTS = {metrics.WEBHOOK_ACCEPTED, metrics.WEBHOOK_REFUSED, metrics.SINCH_ANSWERS, metrics.SILENT}
 GRANT = Grant("a" * 32, "heavy", 10, 60.0, 7, 12.5, 0.4)
 NOTHING = Published(sessions=0, recordings={}, merged=0, failed={})
 TAGS = {"dag_id": "ringcentral_recordings", "task_id": "session.download"}
@@ -162,11 +162,13 @@ def test_what_became_of_webhook_requests_is_counted_by_reason(
     monkeypatch.setenv("AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED", "True")
     metrics.count_webhook("ringcentral", "accepted")
     metrics.count_webhook("ringcentral", "forged")
+    metrics.count_sinch_answer("recorded")
     metrics.send_silence(timedelta(minutes=2))
     metrics.send_silence(None)
     assert received() == {
         "airflow.voxlake.webhook.accepted,provider=ringcentral": ["1|c"],
         "airflow.voxlake.webhook.refused,provider=ringcentral,reason=forged": ["1|c"],
+        "airflow.voxlake.sinch.answers,outcome=recorded": ["1|c"],
         "airflow.voxlake.events.silent": ["120.0|g"],
     }
 

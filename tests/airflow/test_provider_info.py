@@ -1,4 +1,4 @@
-"""The connection type as Airflow has it of the installed package, and through the API that its UI talks to."""
+"""The connection types as Airflow has them of the installed package, and through the API that its UI talks to."""
 
 from __future__ import annotations
 
@@ -78,6 +78,28 @@ def test_the_form_asks_for_what_a_connection_needs_and_for_nothing_else(api: Tes
     assert "developer console" in jwt["description"]
     assert media_host["schema"]["title"] == "Media host"
     assert media_host["value"] == "https://media.ringcentral.com"
+
+
+def test_the_form_of_sinch_hides_both_secrets(api: TestClient) -> None:
+    reply = api.get("/ui/connections/hook_meta")
+    [form] = [form for form in reply.json() if form["connection_type"] == "sinch"]
+
+    standard = {name: field for name, field in form["standard_fields"].items() if field is not None}
+    assert {name: field["title"] for name, field in standard.items() if not field["hidden"]} == {
+        "host": "Server URL",
+        "login": "Application key",
+        "password": "Application secret",
+    }
+    extra = form["extra_fields"]
+    assert set(extra) == {"region", "destination", "recording_secret"}
+    assert extra["recording_secret"]["schema"]["format"] == "password"
+
+    entered = {"connection_id": "sinch_entered", "conn_type": "sinch", "extra": json.dumps({"recording_secret": JWT})}
+    assert api.post("/api/v2/connections", json=entered).status_code == 201
+    try:
+        assert JWT not in api.get("/api/v2/connections/sinch_entered").text
+    finally:
+        assert api.delete("/api/v2/connections/sinch_entered").status_code == 204
 
 
 def test_the_jwt_of_a_connection_is_shown_to_nobody(api: TestClient, stored: str) -> None:

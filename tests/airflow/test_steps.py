@@ -224,7 +224,7 @@ def test_sessions_of_which_nothing_is_held_are_skipped_by_the_merge(sessions: li
 
 
 def test_without_a_plan_there_is_nothing_to_publish() -> None:
-    with pytest.raises(AirflowFailException, match="extract or land failed, so there is nothing to publish"):
+    with pytest.raises(AirflowFailException, match="a task before failed, so there is nothing to publish"):
         steps.publish(None, CONTEXT)
 
 

@@ -16,6 +16,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 DAGS = {
     "ringcentral_recordings.py": "ringcentral_recordings",
     "ringcentral_reconcile.py": "ringcentral_reconcile",
+    "sinch_recordings.py": "sinch_recordings",
+    "sinch_reconcile.py": "sinch_reconcile",
     "ringcentral_session_events.py": "ringcentral_session_events",
     "ringcentral_subscription.py": "ringcentral_subscription",
 }
@@ -71,7 +73,8 @@ def test_a_card_says_what_to_do_about_each_step(dags: dict[str, Any], dag_id: st
 
 
 @pytest.mark.parametrize(
-    ("dag_id", "cron"), [("ringcentral_recordings", "0 * * * *"), ("ringcentral_reconcile", "0 0 * * *")]
+    ("dag_id", "cron"),
+    [("ringcentral_recordings", "0 * * * *"), ("ringcentral_reconcile", "0 0 * * *"), ("sinch_reconcile", "0 0 * * *")],
 )
 def test_it_runs_by_data_interval_and_never_catches_up_by_itself(dags: dict[str, Any], dag_id: str, cron: str) -> None:
     dag = dags[dag_id]
@@ -98,6 +101,8 @@ WITHOUT_LAND = {task_id: pool for task_id, pool in ARCHIVING.items() if task_id 
         ("ringcentral_recordings", ARCHIVING),
         ("ringcentral_reconcile", {**ARCHIVING, "sweep": "default_pool", "compare": "default_pool"}),
         ("ringcentral_session_events", {**WITHOUT_LAND, "look_again": "default_pool"}),
+        ("sinch_recordings", {"take_in": "sinch_media", "merge": "audio", "publish": "default_pool"}),
+        ("sinch_reconcile", {"compare": "default_pool", "sweep": "default_pool"}),
     ],
 )
 def test_media_and_audio_work_waits_in_pools_of_its_own(
@@ -107,7 +112,8 @@ def test_media_and_audio_work_waits_in_pools_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("dag_id", "last"), [("ringcentral_recordings", "publish"), ("ringcentral_reconcile", "compare")]
+    ("dag_id", "last"),
+    [("ringcentral_recordings", "publish"), ("ringcentral_reconcile", "compare"), ("sinch_recordings", "publish")],
 )
 def test_one_task_in_the_end_says_whether_the_run_failed(dags: dict[str, Any], dag_id: str, last: str) -> None:
     assert [task.task_id for task in dags[dag_id].leaves] == [last]
@@ -125,7 +131,15 @@ def test_events_wake_their_dag_and_time_does_too(dags: dict[str, Any]) -> None:
     assert [asset.name for asset in dag.get_task("look_again").outlets] == ["ringcentral_session_events"]
 
 
-@pytest.mark.parametrize("dag_id", ["ringcentral_session_events", "ringcentral_subscription"])
+def test_a_file_of_sinch_wakes_its_dag_which_has_intervals_to_backfill(dags: dict[str, Any]) -> None:
+    dag = dags["sinch_recordings"]
+    assert type(dag.timetable).__name__ == "AssetOrTimeSchedule"
+    assert type(dag.timetable.timetable).__name__ == "CronDataIntervalTimetable"
+    assert (dag.timetable.timetable.expression, dag.catchup) == ("0 * * * *", False)
+    assert [asset.name for asset in dag.timetable.asset_condition.objects] == ["sinch_events"]
+
+
+@pytest.mark.parametrize("dag_id", ["ringcentral_session_events", "ringcentral_subscription", "sinch_recordings"])
 def test_what_runs_by_events_and_by_the_clock_is_retried_alike(dags: dict[str, Any], dag_id: str) -> None:
     assert {task.retries for task in dags[dag_id].tasks} == {3}
     assert {type(task.retry_policy).__name__ for task in dags[dag_id].tasks} == {"ArchiveRetryPolicy"}

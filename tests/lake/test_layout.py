@@ -60,6 +60,28 @@ def test_outcomes_of_a_run_lie_together_whatever_its_run_id() -> None:
     assert path.startswith(layout.outcomes_folder("backfill__2026-11-19T01:00:00+00:00", "merge"))
 
 
+def test_another_provider_has_the_same_paths_beside_those_of_ringcentral() -> None:
+    day = date(2026, 11, 20)
+    assert layout.recording_audio("a-1", day, "audio/mpeg", "sinch") == (
+        "audio/recordings/provider=sinch/date=2026-11-20/a-1.mp3"
+    )
+    assert layout.session_audio("a", day, "audio/wav", "sinch") == "audio/sessions/provider=sinch/date=2026-11-20/a.wav"
+    assert layout.session_peaks("a", day, "sinch") == "audio/sessions/provider=sinch/date=2026-11-20/a.peaks.json"
+    assert layout.damaged_recording("a-1", day, None, "sinch") == (
+        "raw/sinch/recordings/date=2026-11-20/rejected/a-1.bin"
+    )
+    assert layout.recording_lease("a-1", "sinch") == "leases/sinch/recordings/a-1.json"
+    assert layout.outcome("run", "merge", "a", "sinch") == "outcomes/sinch/run/merge/a.parquet"
+    assert layout.is_audio_file(layout.recording_audio("a-1", day, "audio/mpeg", "sinch"))
+
+
+def test_an_id_that_people_chose_is_itself_in_a_path_or_a_digest() -> None:
+    assert layout.safe_id("daily-standup") == "daily-standup"
+    digest = layout.safe_id("the team's room / 2")
+    assert layout.is_safe_id(digest)
+    assert digest != layout.safe_id("the team's room / 3")
+
+
 def test_what_is_given_to_listeners_is_audio_and_nothing_else() -> None:
     day = date(2026, 11, 20)
     made = [layout.session_audio("s-1", day, kind) for kind in layout.SESSION_SUFFIXES]

@@ -212,3 +212,13 @@ def test_a_column_that_an_older_file_lacks_may_be_asked_for(storage: Storage) ->
         {"cost_included": None}
     ]
     assert tables.read(storage, CALLS, [DAY], cost > 1).num_rows == 0
+
+
+def test_calls_of_before_there_were_several_providers_are_ringcentrals(storage: Storage) -> None:
+    before = tables.to_arrow(CALLS, [call("old")]).drop_columns(["provider"])
+    storage.put("tables/calls/date=2026-11-20/calls.parquet", tables.to_parquet(before))
+    assert [row["provider"] for row in rows_of(storage, CALLS)] == ["ringcentral"]
+    upsert(storage, CALLS, call("new", provider="sinch", start_time=NOON + timedelta(hours=1)))
+    rows = tables.read(storage, CALLS, [DAY], pc.field("call_id") == "old", ["provider", "call_id"]).to_pylist()
+    assert rows == [{"provider": "ringcentral", "call_id": "old"}]
+    assert [row["provider"] for row in rows_of(storage, CALLS)] == ["ringcentral", "sinch"]

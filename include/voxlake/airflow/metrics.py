@@ -153,9 +153,22 @@ WEBHOOK_REFUSED = Metric(
     "requests",
     ("provider", "reason"),
     "Requests to the webhook address that were refused as `forged`, `unknown_subscription`, `malformed`, `oversized`, "
-    "`content_type`, `replayed` or `not_kept`, or `repeated` and so nothing new; sent by the API server.",
+    "`content_type`, `replayed` or `not_kept`, or `repeated` and so nothing new; those of Sinch also as `stale` or "
+    "`unknown_application`; sent by the API server.",
     "`not_kept`: the lake cannot be written. `forged`: somebody tries, or the client secret was changed and "
-    "`ringcentral_subscription` has not run since.",
+    "`ringcentral_subscription` has not run since; of Sinch, the connection has another secret than the "
+    "application, or a proxy changes the path. `stale`: a clock is wrong.",
+)
+SINCH_ANSWERS = Metric(
+    "voxlake.sinch.answers",
+    "counter",
+    "callbacks",
+    ("outcome",),
+    "Calls that were answered so as to be `recorded`, or connected and `not_recorded`, and those that waited but whose "
+    "callback was `not_kept`; callbacks that the team's own program answered (`passed_on`) or failed to "
+    "(`not_passed_on`); sent by the API server.",
+    "`not_recorded`: the connection lacks a destination or its credentials, the API server's log says which. "
+    "`not_kept`: the lake cannot be written.",
 )
 SILENT = Metric(
     "voxlake.events.silent",
@@ -171,7 +184,7 @@ METRICS = (
     *(LIMIT, PER_SECOND, USED, BLOCKED),
     *(DOWNLOADED, UNAVAILABLE, FAILED, MERGED, NOT_WHOLE),
     *(PENDING, OLDEST, AT_RISK),
-    *(WEBHOOK_ACCEPTED, WEBHOOK_REFUSED, SILENT),
+    *(WEBHOOK_ACCEPTED, WEBHOOK_REFUSED, SINCH_ANSWERS, SILENT),
 )
 
 
@@ -211,6 +224,11 @@ def count_webhook(provider: str, became: str) -> None:
         incr(WEBHOOK_ACCEPTED.name, tags={"provider": provider})
     else:
         incr(WEBHOOK_REFUSED.name, tags={"provider": provider, "reason": became})
+
+
+def count_sinch_answer(outcome: str) -> None:
+    """Counts what became of a call that waited for Voxlake's answer, or of a callback that was passed on."""
+    incr(SINCH_ANSWERS.name, tags={"outcome": outcome})
 
 
 def send_silence(silence: timedelta | None) -> None:

@@ -1,4 +1,4 @@
-"""What Airflow's provider manager learns of this package: the connection type `ringcentral` and its form.
+"""What Airflow's provider manager learns of this package: the connection types and their forms.
 
 https://airflow.apache.org/docs/apache-airflow-providers/howto/create-custom-providers.html
 """
@@ -15,7 +15,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "voxlake",
         "name": "Voxlake",
-        "description": "Archives RingCentral call logs and recordings.",
+        "description": "Archives RingCentral call logs and recordings, and controls the recording of Sinch calls.",
         "versions": [__version__],
         "connection-types": [
             {
@@ -44,6 +44,42 @@ def get_provider_info() -> dict[str, Any]:
                         },
                     },
                 },
-            }
+            },
+            {
+                "connection-type": "sinch",
+                "hook-class-name": "voxlake.airflow.sinch_hook.SinchHook",
+                "hook-name": "Sinch",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["port", "schema"],
+                    "relabeling": {
+                        "host": "Server URL",
+                        "login": "Application key",
+                        "password": "Application secret",
+                    },
+                    "placeholders": {"host": "https://calling.api.sinch.com"},
+                },
+                "conn-fields": {
+                    "region": {
+                        "label": "Region",
+                        "description": "Where the calls are handled; not needed beside a server URL.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": ["use1", "euc1", "sae1", "apse1", "apse2", None],
+                        },
+                    },
+                    "destination": {
+                        "label": "Destination of recordings",
+                        "description": "s3://bucket/folder/ with / at its end, so that Sinch names each file.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    # Airflow hides what has `secret` in its name.
+                    "recording_secret": {
+                        "label": "Bucket credentials",
+                        "description": "<access key id>:<secret access key>:<region> of a user who may put objects "
+                        "into the bucket and nothing else: Sinch gets them with every instruction to record.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                },
+            },
         ],
     }

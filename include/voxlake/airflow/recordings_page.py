@@ -11,6 +11,7 @@ from airflow.sdk.configuration import conf
 # Where the API server mounts the app, and where Airflow's UI shows it within itself.
 PREFIX = "/voxlake"
 UI_ROUTE = "recordings"
+# Of sessions in the XComs of a run that began before there were several.
 PROVIDER = "ringcentral"
 
 # A data URI, as the page's own files are only for those who may open it, and Airflow shows the entry to all who may see
@@ -47,7 +48,8 @@ def link_to_sessions(sessions: Sequence[Mapping[str, Any]]) -> str:
     if not days:
         return ""
     if len(sessions) == 1:
-        path = f"/conversations/{PROVIDER}/{quote(sessions[0]['telephony_session_id'], safe='')}"
+        provider = sessions[0].get("provider", PROVIDER)
+        path = f"/conversations/{provider}/{quote(sessions[0]['telephony_session_id'], safe='')}"
         query = {"day": days[0]}
     else:
         path, query = "/", {"from": days[0], "to": days[-1], "recorded": "yes"}

@@ -28,6 +28,7 @@ from voxlake.archive.settled import is_settled
 from voxlake.archive.summary import run_summary
 from voxlake.archive.sync_token import sync_token_of
 from voxlake.audio.merge import Target
+from voxlake.lake.layout import RINGCENTRAL
 from voxlake.lake.storage import Storage
 from voxlake.ringcentral.errors import NotFoundError, SyncTokenRefusedError
 from voxlake.settings import Settings, get_settings
@@ -194,10 +195,13 @@ def merge_options(settings: Settings) -> MergeOptions:
 def publish(batches: Sequence[Sequence[Mapping[str, Any]]] | None, context: Context) -> None:
     """Writes the run's outcomes into the tables, and ends the run failed if a session is not whole."""
     if batches is None:
-        raise AirflowFailException("extract or land failed, so there is nothing to publish; their logs say why")
+        raise AirflowFailException("a task before failed, so there is nothing to publish; its log says why")
     settings, lake, now = get_settings(), open_lake(), datetime.now(UTC)
     notes = read_notes(lake, run_of(context))
-    report = publish_run(lake, [ref for group in batches for ref in _refs(group)], run_of(context))
+    sessions = [ref for group in batches for ref in _refs(group)]
+    # A DAG archives one provider.
+    provider = sessions[0].provider if sessions else RINGCENTRAL
+    report = publish_run(lake, sessions, run_of(context), provider)
     backlog = read_backlog(lake, now, settings.recording_retention, settings.recording_limit)
     took = now - context["dag_run"].start_date
     log.info("what the run came to:\n%s", run_summary(report, notes, backlog, took))

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import Asset
 
 from voxlake.airflow.hook import RingCentralHook
-from voxlake.airflow.wiring import SESSION_EVENTS
+from voxlake.airflow.wiring import SESSION_EVENTS, SINCH_EVENTS
 
 PREFIX = "/voxlake-webhooks"
 
@@ -16,19 +16,22 @@ def webhooks() -> dict[str, Any]:
     """The app, in the form that Airflow's plugins have it."""
     from voxlake.airflow.lake import open_lake
     from voxlake.airflow.metrics import count_webhook
+    from voxlake.airflow.sinch_callbacks import sinch_callbacks
     from voxlake.web.webhooks import create_webhooks
 
-    app = create_webhooks(open_lake, _verification_token, _tell_of_sessions, count_webhook)
+    app = create_webhooks(
+        open_lake,
+        _verification_token,
+        lambda: tell_airflow(SESSION_EVENTS),
+        count_webhook,
+        sinch_callbacks(lambda: tell_airflow(SINCH_EVENTS)),
+    )
     return {"app": app, "url_prefix": PREFIX, "name": "Voxlake webhooks"}
 
 
 def _verification_token() -> str:
     (credentials,) = RingCentralHook().credentials(spread=False)
     return credentials.verification_token
-
-
-def _tell_of_sessions() -> None:
-    tell_airflow(SESSION_EVENTS)
 
 
 def tell_airflow(asset: Asset) -> None:

@@ -84,6 +84,11 @@ def is_scheduled(context: Mapping[str, Any]) -> bool:
     return bool(context["dag_run"].run_type == "scheduled")
 
 
+def is_woken(context: Mapping[str, Any]) -> bool:
+    """Whether an event made this run; it has no data interval."""
+    return bool(context["dag_run"].run_type == "asset_triggered")
+
+
 def is_backfill(context: Mapping[str, Any]) -> bool:
     """Whether this run was made by a backfill."""
     return bool(context["dag_run"].run_type == "backfill")

@@ -19,6 +19,9 @@ CALL_LOG = Asset("ringcentral_call_log")
 # What wakes the DAG that archives sessions as soon as they are over.
 SESSION_EVENTS = Asset("ringcentral_session_events")
 
+# What wakes the DAG that takes in Sinch's recordings as soon as one is in the bucket.
+SINCH_EVENTS = Asset("sinch_events")
+
 DEFAULT_ARGS: dict[str, Any] = {
     # By name: a DAG file is not to import the metadata database's models, which the class needs.
     "weight_rule": "voxlake.airflow.priority.ScheduledFirst",
@@ -77,6 +80,21 @@ ONE_SESSION_PARAMS = {
 _SESSION_IDS = "{{ task.op_kwargs['sessions'] | map(attribute='telephony_session_id') | join(', ') | truncate(200) }}"
 
 
+# What could be downloaded is merged, also where a recording of the session failed.
+@merge_task(task_id="merge", pool="audio", map_index_template=_SESSION_IDS, trigger_rule=TriggerRule.ALL_DONE)
+def _merge(sessions: list[dict[str, Any]]) -> list[str]:
+    from voxlake.airflow import steps
+
+    return steps.merge(sessions, get_current_context())
+
+
+@task(task_id="publish", trigger_rule=TriggerRule.ALL_DONE)
+def _publish(batches: list[list[dict[str, Any]]]) -> None:
+    from voxlake.airflow import steps
+
+    steps.publish(batches, get_current_context())
+
+
 def archive_sessions(batches: XComArg) -> XComArg:
     """Downloads and merges each batch of sessions in a mapped group `session`, and publishes what came of it.
 
@@ -94,24 +112,25 @@ def archive_sessions(batches: XComArg) -> XComArg:
 
         steps.download(sessions, get_current_context())
 
-    # What could be downloaded is merged, also where a recording of the session failed.
-    @merge_task(pool="audio", map_index_template=_SESSION_IDS, trigger_rule=TriggerRule.ALL_DONE)
-    def merge(sessions: list[dict[str, Any]]) -> list[str]:
-        from voxlake.airflow import steps
-
-        return steps.merge(sessions, get_current_context())
-
     @task_group
     def session(sessions: list[dict[str, Any]]) -> None:
         # By keyword: the template above looks there.
-        download(sessions=sessions) >> merge(sessions=sessions)
+        download(sessions=sessions) >> _merge(sessions=sessions)
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
-    def publish(batches: list[list[dict[str, Any]]]) -> None:
-        from voxlake.airflow import steps
-
-        steps.publish(batches, get_current_context())
-
-    published = publish(batches)  # type: ignore[arg-type] # TaskFlow hands over the list itself
+    published = _publish(batches)  # type: ignore[arg-type] # TaskFlow hands over the list itself
     session.expand(sessions=batches) >> published
+    return published
+
+
+def merge_sessions(batches: XComArg) -> XComArg:
+    """Merges each batch of sessions whose recordings are in the lake, and publishes what came of it.
+
+    Args:
+        batches: As in `archive_sessions`.
+
+    Returns:
+        The task `publish`, which fails if a session is not whole.
+    """
+    published = _publish(batches)  # type: ignore[arg-type] # TaskFlow hands over the list itself
+    _merge.expand(sessions=batches) >> published
     return published

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from voxlake.archive.plan import is_to_fetch
 from voxlake.lake import tables
+from voxlake.lake.layout import RINGCENTRAL
 from voxlake.lake.schemas import RECORDINGS
 from voxlake.lake.storage import Storage
 
@@ -31,6 +32,7 @@ _RATE_OVER = timedelta(days=7)
 # With any other reason it may still be there, and takes a place among those that are kept.
 DROPPED = ("record_deleted", "removed", "expired")
 _COLUMNS = (
+    "provider",
     "account_id",
     "recording_id",
     "telephony_session_id",
@@ -103,7 +105,7 @@ def deletion_times(starts: Sequence[datetime], now: datetime, retention: timedel
 def read_deadlines(
     storage: Storage, days: Iterable[date], now: datetime, retention: timedelta, limit: int
 ) -> list[Row]:
-    """The recordings that are not in the lake and may still be at the provider, the first to be deleted first.
+    """The recordings of RingCentral that are not in the lake and may still be there, the first to be deleted first.
 
     All recordings of the retention are read (some columns of their rows), as they all count.
 
@@ -115,12 +117,13 @@ def read_deadlines(
         limit: How many recordings it keeps for an account.
 
     Returns:
-        Rows with `account_id`, `recording_id`, `telephony_session_id`, `start_time`, `status`, `unavailable_reason`,
-        `error` and, not a column of the table, `deletes_at`.
+        Rows with `provider`, `account_id`, `recording_id`, `telephony_session_id`, `start_time`, `status`,
+        `unavailable_reason`, `error` and, not a column of the table, `deletes_at`.
     """
     dropped = (pc.field("status") == "unavailable") & pc.field("unavailable_reason").isin(DROPPED)
     kept = {(now - retention).date() + timedelta(days=number) for number in range(retention.days + 2)}
-    recordings = tables.read(storage, RECORDINGS, {*kept, *days}, columns=_COLUMNS)
+    ours = pc.field("provider") == RINGCENTRAL
+    recordings = tables.read(storage, RECORDINGS, {*kept, *days}, ours, _COLUMNS)
     recordings = recordings.filter(~pc.coalesce(dropped, pc.scalar(False)))
     rows: list[Row] = []
     for account in recordings["account_id"].unique().to_pylist():

@@ -175,7 +175,7 @@ def _fetch(client: RingCentralClient, storage: Storage, row: Row, holder: str, p
                 if path is None:
                     return _Fetched(_download(client, storage, row))
         with storage.local_copy(path) as file:
-            return _Fetched(_describe(file, path))
+            return _Fetched(describe(file, path))
     except LeaseHeldError as error:
         said = f"{error.holder} is downloading it, or was killed doing so"
         return _Fetched({"status": "pending", "error": said}, datetime.now(UTC) + _LOOK_AGAIN_FOR_LEASED)
@@ -207,7 +207,7 @@ def held_audio(storage: Storage, row: Row) -> str | None:
         return path
     # On the days around too: it may have been fetched when a later record was all that was known to claim it.
     paths = (
-        layout.recording_audio(row["recording_id"], day, kind)
+        layout.recording_audio(row["recording_id"], day, kind, row["provider"])
         for day in sorted(days_around([row["start_time"].date()]))
         for kind in layout.AUDIO_SUFFIXES
     )
@@ -234,7 +234,7 @@ def _download(client: RingCentralClient, storage: Storage, row: Row) -> Row:
             received = download_recording(client, row["content_uri"], file, row["start_time"])
         path = layout.recording_audio(row["recording_id"], row["start_time"].date(), received.content_type)
         try:
-            described = _describe(scratch, path, sha256=received.sha256)
+            described = describe(scratch, path, sha256=received.sha256)
         except NotAudioError as error:
             kept = layout.damaged_recording(row["recording_id"], row["start_time"].date(), received.content_type)
             said = f"damaged, as RingCentral sent it: {str(error).replace(path, kept)}"
@@ -259,7 +259,12 @@ def _keep_damaged(storage: Storage, scratch: Path, path: str, sha256: str) -> Ro
     return {"status": "unavailable", "unavailable_reason": "damaged"} if again else {"status": "failed"}
 
 
-def _describe(file: Path, path: str, sha256: str | None = None) -> Row:
+def describe(file: Path, path: str, sha256: str | None = None) -> Row:
+    """The columns of `recordings` that say what audio is held, at hand as `file`; it has, or gets, `path` in the lake.
+
+    Raises:
+        NotAudioError: It is none; the text names it by its path.
+    """
     judged = judge(measure_held(file, path))
     properties, defect = judged.properties, judged.defect
     if defect is not None:

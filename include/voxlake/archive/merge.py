@@ -103,8 +103,8 @@ def merge_session(
             target=options.target,
         )
         day = recordings[0]["start_time"].date()
-        path = layout.session_audio(session_id, day, result.properties.content_type)
-        peaks_path = layout.session_peaks(session_id, day)
+        path = layout.session_audio(session_id, day, result.properties.content_type, session.provider)
+        peaks_path = layout.session_peaks(session_id, day, session.provider)
         file = {
             "audio_path": path,
             "content_type": result.properties.content_type,
@@ -126,7 +126,8 @@ def merge_session(
         for part, chapter, speaker in zip(parts, result.chapters, speakers, strict=True)
     ]
     row["status"], row["missing"] = "partial" if lacks else "complete", lacks
-    storage.put(layout.outcome(run_id, "merge", session_id), tables.to_parquet(tables.to_arrow(SESSIONS, [row])))
+    outcome = layout.outcome(run_id, "merge", session_id, session.provider)
+    storage.put(outcome, tables.to_parquet(tables.to_arrow(SESSIONS, [row])))
     log.info("session %s: %d of %d recordings in %s (%s)", session_id, len(parts), len(recordings), path, result.method)
     for lack in lacks:
         log.warning("session %s: recording %s: %s: %s", session_id, *lack.values())
@@ -197,12 +198,12 @@ def _look(storage: Storage, session: SessionRef) -> tuple[dict[str, str | None],
     The order is what makes the merge safe: whoever replaces the file after our look makes our own write fail. And we
     look for all that is there, on days that our plan did not know as well, lest our file replace one that has more.
     """
-    session_id, day = session.telephony_session_id, session.days[0]
+    session_id, day, provider = session.telephony_session_id, session.days[0], session.provider
     days = days_around(session.days)
     while True:
-        paths = [layout.session_audio(session_id, day, kind) for kind in layout.SESSION_SUFFIXES]
-        versions = {path: storage.version(path) for path in (*paths, layout.session_peaks(session_id, day))}
-        recordings = read_recordings(storage, [session_id], days).get(session_id, [])
+        paths = [layout.session_audio(session_id, day, kind, provider) for kind in layout.SESSION_SUFFIXES]
+        versions = {path: storage.version(path) for path in (*paths, layout.session_peaks(session_id, day, provider))}
+        recordings = read_recordings(storage, [session_id], days, provider).get(session_id, [])
         if not recordings or recordings[0]["start_time"].date() == day:
             return versions, recordings
         day = recordings[0]["start_time"].date()

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from voxlake.lake import tables
+from voxlake.lake.layout import RINGCENTRAL
 from voxlake.lake.schemas import RECORDINGS, SESSIONS
 from voxlake.lake.storage import Storage
 
@@ -37,11 +38,13 @@ class SessionRef:
         telephony_session_id: Which session.
         days: The UTC days that its recordings start on.
         recording_ids: Its recordings as the plan knew them; what another run lands meanwhile that run answers for.
+        provider: Whose session.
     """
 
     telephony_session_id: str
     days: tuple[date, ...]
     recording_ids: tuple[str, ...]
+    provider: str = RINGCENTRAL
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in an XCom."""
@@ -49,16 +52,21 @@ class SessionRef:
             "telephony_session_id": self.telephony_session_id,
             "days": [day.isoformat() for day in self.days],
             "recording_ids": list(self.recording_ids),
+            "provider": self.provider,
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> SessionRef:
         """The reverse of `to_json`."""
         days = tuple(date.fromisoformat(day) for day in value["days"])
-        return cls(value["telephony_session_id"], days, tuple(value["recording_ids"]))
+        # A run that began before an update has no provider in its XComs.
+        provider = value.get("provider", RINGCENTRAL)
+        return cls(value["telephony_session_id"], days, tuple(value["recording_ids"]), provider)
 
 
-def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> list[SessionRef]:
+def plan_sessions(
+    storage: Storage, sessions: Mapping[str, Iterable[date]], provider: str = RINGCENTRAL
+) -> list[SessionRef]:
     """Those of the sessions that are not whole in the archive yet, in the order they began.
 
     A session is whole when no recording is to be fetched, and the merged file has all that are downloaded.
@@ -66,14 +74,15 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
     Args:
         storage: The lake.
         sessions: telephonySessionIds, each with UTC days that recordings of it start on.
+        provider: Whose sessions.
     """
     if not sessions:
         return []
     days = days_around(day for known in sessions.values() for day in known)
-    merged = read_merged(storage, sessions, days)
+    merged = read_merged(storage, sessions, days, provider)
     unfinished = [
         (rows, session)
-        for session, rows in read_recordings(storage, sessions, days).items()
+        for session, rows in read_recordings(storage, sessions, days, provider).items()
         if any(is_to_fetch(row) for row in rows)
         or [row["recording_id"] for row in rows if row["status"] == "downloaded"] != merged.get(session, [])
     ]
@@ -83,13 +92,14 @@ def plan_sessions(storage: Storage, sessions: Mapping[str, Iterable[date]]) -> l
             session,
             days=tuple(sorted({row["start_time"].date() for row in rows})),
             recording_ids=tuple(row["recording_id"] for row in rows),
+            provider=provider,
         )
         for rows, session in unfinished
     ]
 
 
 def find_sessions(storage: Storage, telephony_session_ids: Iterable[str]) -> dict[str, set[date]]:
-    """Where sessions lie that nobody knows the days of; one without a recording in the lake is left out.
+    """Where sessions of RingCentral lie that nobody knows the days of; one without a recording in the lake is left out.
 
     Days are looked at from the newest on, until every session has been met.
 
@@ -105,7 +115,7 @@ def find_sessions(storage: Storage, telephony_session_ids: Iterable[str]) -> dic
     for day in reversed(tables.stored_days(storage, RECORDINGS)):
         if not left:
             break
-        met = tables.read(storage, RECORDINGS, [day], _of(left), ["telephony_session_id"])
+        met = tables.read(storage, RECORDINGS, [day], _of(left, RINGCENTRAL), ["telephony_session_id"])
         for session in met["telephony_session_id"].unique().to_pylist():
             found[session] = {day}
             left.discard(session)
@@ -124,7 +134,7 @@ def waiting_sessions(storage: Storage, calls: pa.Table, besides: Iterable[str]) 
         The telephonySessionIds, each with the UTC days that those recordings start on.
     """
     days = days_around(calls["start_time"].cast(pa.date32()).unique().to_pylist())
-    columns = ["telephony_session_id", "call_id", "start_time", "status", "unavailable_reason"]
+    columns = ["provider", "telephony_session_id", "call_id", "start_time", "status", "unavailable_reason"]
     missing = tables.read(storage, RECORDINGS, days, pc.field("status") != "downloaded", columns)
     known = pa.array(besides, pa.string())
     asked = pc.is_in(missing["call_id"], value_set=calls["call_id"].unique())
@@ -138,6 +148,9 @@ def waiting_sessions(storage: Storage, calls: pa.Table, besides: Iterable[str]) 
 
 def is_to_fetch(recording: Row) -> bool:
     """Whether a run that comes by a recording is to ask the provider for it."""
+    if recording["provider"] != RINGCENTRAL:
+        # What others deliver by themselves is looked for where they put it.
+        return False
     start: datetime = recording["start_time"]
     if recording["status"] == "unavailable":
         # A reason other than this says that the provider has dropped it.
@@ -150,9 +163,11 @@ def days_around(days: Iterable[date]) -> set[date]:
     return {day + timedelta(days=shift) for day in days for shift in (-1, 0, 1)}
 
 
-def read_merged(storage: Storage, sessions: Iterable[str], days: Iterable[date]) -> dict[str, list[str]]:
-    """The recordings in the merged file of each session that has one, as they play."""
-    rows = tables.read(storage, SESSIONS, days, _of(sessions)).to_pylist()
+def read_merged(
+    storage: Storage, sessions: Iterable[str], days: Iterable[date], provider: str = RINGCENTRAL
+) -> dict[str, list[str]]:
+    """The recordings in the merged file of each session of a provider that has one, as they play."""
+    rows = tables.read(storage, SESSIONS, days, _of(sessions, provider)).to_pylist()
     merged: dict[str, list[str]] = {}
     for row in rows:
         # Where the first recording of a session landed last, on the day before, the row of the shorter file is still on
@@ -162,9 +177,11 @@ def read_merged(storage: Storage, sessions: Iterable[str], days: Iterable[date])
     return merged
 
 
-def read_recordings(storage: Storage, sessions: Iterable[str], days: Iterable[date]) -> dict[str, list[Row]]:
-    """The rows of `recordings` on some UTC days by session, each session's as they happened."""
-    rows = tables.read(storage, RECORDINGS, days, _of(sessions)).to_pylist()
+def read_recordings(
+    storage: Storage, sessions: Iterable[str], days: Iterable[date], provider: str = RINGCENTRAL
+) -> dict[str, list[Row]]:
+    """The rows of `recordings` of a provider on some UTC days by session, each session's as they happened."""
+    rows = tables.read(storage, RECORDINGS, days, _of(sessions, provider)).to_pylist()
     by_session: defaultdict[str, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: (row["start_time"], row["recording_id"])):
         by_session[row["telephony_session_id"]].append(row)
@@ -179,5 +196,5 @@ def batch(sessions: Sequence[SessionRef], limit: int) -> list[list[SessionRef]]:
     return [list(sessions[start:end]) for start, end in pairwise(bounds)]
 
 
-def _of(sessions: Iterable[str]) -> pc.Expression:
-    return pc.field("telephony_session_id").isin(list(sessions))
+def _of(sessions: Iterable[str], provider: str) -> pc.Expression:
+    return pc.field("telephony_session_id").isin(list(sessions)) & (pc.field("provider") == provider)

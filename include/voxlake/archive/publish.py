@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from voxlake.archive.conversations import update_sessions
 from voxlake.archive.plan import SessionRef, days_around, read_merged, read_recordings
 from voxlake.lake import layout, tables
+from voxlake.lake.layout import RINGCENTRAL
 from voxlake.lake.schemas import RECORDINGS, SESSIONS, Table
 from voxlake.lake.storage import Storage
 
@@ -53,7 +54,9 @@ class Published:
     partial: int = 0
 
 
-def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -> Published:
+def publish_run(
+    storage: Storage, sessions: Sequence[SessionRef], run_id: str, provider: str = RINGCENTRAL
+) -> Published:
     """Writes the outcomes of a run's downloads and merges into the tables.
 
     A recording whose download task left no outcome (it was killed, or its connection was refused) becomes `failed` with
@@ -64,14 +67,15 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
         storage: The lake.
         sessions: What the run was to archive.
         run_id: The run that the outcomes belong to.
+        provider: Whose sessions these are.
     """
-    paths = _outcome_paths(storage, run_id, sessions)
+    paths = _outcome_paths(storage, run_id, sessions, provider)
     downloads = _outcomes(storage, RECORDINGS, paths["download"])
     tables.upsert(storage, RECORDINGS, downloads)
     merges = _outcomes(storage, SESSIONS, paths["merge"])
-    _upsert_sessions(storage, merges)
+    _upsert_sessions(storage, merges, provider)
 
-    recordings = _planned_recordings(storage, sessions)
+    recordings = _planned_recordings(storage, sessions, provider)
     silent = [
         row | {"status": "failed", "error": row["error"] or _SILENT}
         for rows in recordings.values()
@@ -80,14 +84,14 @@ def publish_run(storage: Storage, sessions: Sequence[SessionRef], run_id: str) -
     ]
     if silent:
         tables.upsert(storage, RECORDINGS, tables.to_arrow(RECORDINGS, silent))
-        recordings = _planned_recordings(storage, sessions)
+        recordings = _planned_recordings(storage, sessions, provider)
     planned = [row for rows in recordings.values() for row in rows]
     brought = downloads.filter(pc.field("status") == "downloaded")
     report = Published(
         sessions=len(sessions),
         recordings=dict(Counter(row["status"] for row in planned)),
         merged=merges.num_rows,
-        failed=_failed(storage, sessions, recordings, downloads),
+        failed=_failed(storage, sessions, recordings, downloads, provider),
         downloaded=brought.num_rows,
         downloaded_bytes=pc.sum(brought["size_bytes"], min_count=0).as_py(),
         unavailable=dict(Counter(row["unavailable_reason"] for row in planned if row["status"] == "unavailable")),
@@ -116,7 +120,7 @@ def raise_for_failed(report: Published) -> None:
     )
 
 
-def _upsert_sessions(storage: Storage, merges: pa.Table) -> None:
+def _upsert_sessions(storage: Storage, merges: pa.Table, provider: str) -> None:
     """Upserts the rows of merges, and removes files that the sessions left on another day or under another suffix.
 
     A session lies on the day of its earliest recording, which may land last, and a WAV becomes an MP3 when a recording
@@ -128,7 +132,7 @@ def _upsert_sessions(storage: Storage, merges: pa.Table) -> None:
     """
     days = days_around(time.date() for time in merges["start_time"].to_pylist())
     sessions = merges["telephony_session_id"].to_pylist()
-    ours = pc.field("telephony_session_id").isin(sessions)
+    ours = pc.field("telephony_session_id").isin(sessions) & (pc.field("provider") == provider)
     # Of another format than now, where the setting has changed since.
     outdated = set(tables.read(storage, SESSIONS, days, ours, ["audio_path"])["audio_path"].to_pylist())
     tables.upsert(storage, SESSIONS, merges)
@@ -141,34 +145,39 @@ def _upsert_sessions(storage: Storage, merges: pa.Table) -> None:
 
 def _outdated(row: Row) -> list[str]:
     """Where merges that knew fewer recordings of the session than its row may have put its file."""
-    session, day = row["telephony_session_id"], row["start_time"].date()
+    session, day, provider = row["telephony_session_id"], row["start_time"].date(), row["provider"]
     if row["status"] == "complete" and len(row["recording_ids"]) == 1:
         return []
     day_after = day + timedelta(days=1)
     kinds = {row["content_type"], "audio/wav"}
-    paths = [layout.session_audio(session, day_after, content_type) for content_type in kinds]
-    paths.append(layout.session_peaks(session, day_after))
+    paths = [layout.session_audio(session, day_after, content_type, provider) for content_type in kinds]
+    paths.append(layout.session_peaks(session, day_after, provider))
     if row["content_type"] != "audio/wav":
-        paths.append(layout.session_audio(session, day, "audio/wav"))
+        paths.append(layout.session_audio(session, day, "audio/wav", provider))
     return paths
 
 
-def _planned_recordings(storage: Storage, sessions: Sequence[SessionRef]) -> dict[str, list[Row]]:
+def _planned_recordings(storage: Storage, sessions: Sequence[SessionRef], provider: str) -> dict[str, list[Row]]:
     planned = {session.telephony_session_id: set(session.recording_ids) for session in sessions}
     days = {day for session in sessions for day in session.days}
     return {
         session: [row for row in rows if row["recording_id"] in planned[session]]
-        for session, rows in read_recordings(storage, planned, days).items()
+        for session, rows in read_recordings(storage, planned, days, provider).items()
     }
 
 
 def _failed(
-    storage: Storage, sessions: Sequence[SessionRef], recordings: Mapping[str, Sequence[Row]], downloads: pa.Table
+    storage: Storage,
+    sessions: Sequence[SessionRef],
+    recordings: Mapping[str, Sequence[Row]],
+    downloads: pa.Table,
+    provider: str,
 ) -> dict[str, str]:
     # The table may know better of a recording than this run does, which failed to get it all the same.
     ours = {row["recording_id"]: row for row in downloads.to_pylist() if row["status"] == "failed"}
     # Another run may have landed a recording of the day before, which took the session's row there.
-    merged = read_merged(storage, recordings, days_around(day for session in sessions for day in session.days))
+    days = days_around(day for session in sessions for day in session.days)
+    merged = read_merged(storage, recordings, days, provider)
     reasons = {}
     for session, rows in recordings.items():
         missing = [ours.get(row["recording_id"], row) for row in rows if row["status"] != "downloaded"]
@@ -181,12 +190,15 @@ def _failed(
     return reasons
 
 
-def _outcome_paths(storage: Storage, run_id: str, sessions: Sequence[SessionRef]) -> dict[str, list[str]]:
+def _outcome_paths(
+    storage: Storage, run_id: str, sessions: Sequence[SessionRef], provider: str
+) -> dict[str, list[str]]:
     """The outcomes that the run's tasks left, by step."""
     paths = {}
     for step in ("download", "merge"):
-        wanted = {layout.outcome(run_id, step, session.telephony_session_id) for session in sessions}
-        paths[step] = [path for path in storage.list(layout.outcomes_folder(run_id, step)) if path in wanted]
+        wanted = {layout.outcome(run_id, step, session.telephony_session_id, provider) for session in sessions}
+        there = storage.list(layout.outcomes_folder(run_id, step, provider))
+        paths[step] = [path for path in there if path in wanted]
     return paths
 
 

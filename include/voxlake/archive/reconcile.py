@@ -160,11 +160,11 @@ def _unavailable(day: ReconciledDay) -> str:
 
 def _compare(storage: Storage, day: date, source: SourceDay | None, account: str, now: datetime) -> ReconciledDay:
     columns = ("recording_id", "telephony_session_id", "start_time", "status", "unavailable_reason", "size_bytes")
-    recordings = _read(storage, RECORDINGS, day, account, columns)
+    recordings = read_around(storage, RECORDINGS, day, account, columns)
     calls, missing_calls = (
         _compare_calls(storage, day, source, account) if source else (_compared_before(storage, day, account), [])
     )
-    sessions, unmerged = _compare_sessions(storage, day, recordings, account)
+    sessions, unmerged = compare_sessions(storage, day, recordings, account)
     row = {
         "provider": PROVIDER,
         "account_id": account,
@@ -172,7 +172,7 @@ def _compare(storage: Storage, day: date, source: SourceDay | None, account: str
         # When the calls were compared says what is settled; the rest may be newer.
         "reconciled_at": now,
         **calls,
-        **_count_recordings(_of_day(recordings, day)),
+        **count_recordings(of_day(recordings, day)),
         "recordings_at_risk": 0,
         "first_deletion_at": None,
         **sessions,
@@ -182,8 +182,8 @@ def _compare(storage: Storage, day: date, source: SourceDay | None, account: str
 
 def _compare_calls(storage: Storage, day: date, source: SourceDay, account: str) -> tuple[Row, list[str]]:
     """The numbers of the calls, and a line for each that is missing."""
-    calls = _read(storage, CALLS, day, account, ("call_id", "start_time"))
-    held = _of_day(calls, day)
+    calls = read_around(storage, CALLS, day, account, ("call_id", "start_time"))
+    held = of_day(calls, day)
     listed = pc.is_in(held["call_id"], value_set=pa.array(source.call_ids, pa.string()))
     # Near midnight, the source may say another day now than when the call landed.
     missing = sorted(source.call_ids - set(calls["call_id"].to_pylist()))
@@ -205,7 +205,8 @@ def _compared_before(storage: Storage, day: date, account: str) -> Row:
     return rows[0] if rows else dict.fromkeys(columns)
 
 
-def _count_recordings(recordings: pa.Table) -> Row:
+def count_recordings(recordings: pa.Table) -> Row:
+    """The numbers of the recordings of a day, from their rows."""
     statuses = Counter(recordings["status"].to_pylist())
     reasons = Counter(recordings.filter(pc.field("status") == "unavailable")["unavailable_reason"].to_pylist())
     return {
@@ -219,10 +220,10 @@ def _count_recordings(recordings: pa.Table) -> Row:
     }
 
 
-def _compare_sessions(storage: Storage, day: date, recordings: pa.Table, account: str) -> tuple[Row, list[str]]:
+def compare_sessions(storage: Storage, day: date, recordings: pa.Table, account: str) -> tuple[Row, list[str]]:
     """The numbers of the sessions that begin on a day, and a line for each that is not merged with all that is held."""
     columns = ("telephony_session_id", "recording_ids", "status", "start_time", "size_bytes")
-    rows = _read(storage, SESSIONS, day, account, columns)
+    rows = read_around(storage, SESSIONS, day, account, columns)
     merged: dict[str, set[str]] = {}
     partial: set[str] = set()
     for session, ids, status in zip(*(rows[name].to_pylist() for name in columns[:3]), strict=True):
@@ -233,7 +234,7 @@ def _compare_sessions(storage: Storage, day: date, recordings: pa.Table, account
     held: dict[str, set[str]] = {}
     names = ("telephony_session_id", "recording_id", "status")
     by_start = recordings.sort_by("start_time")
-    begun_on_day = dict.fromkeys(_of_day(by_start, day)["telephony_session_id"].to_pylist())
+    begun_on_day = dict.fromkeys(of_day(by_start, day)["telephony_session_id"].to_pylist())
     before = set(by_start.filter(_before(day))["telephony_session_id"].to_pylist())
     for session, recording, status in zip(*(by_start[name].to_pylist() for name in names), strict=True):
         claimed.setdefault(session, set()).add(recording)
@@ -250,7 +251,7 @@ def _compare_sessions(storage: Storage, day: date, recordings: pa.Table, account
     numbers = {
         "sessions_recorded": len(recorded),
         **{f"sessions_{state}": counted[state] for state in ("complete", "partial", "unmerged")},
-        "sessions_bytes": _sum(_of_day(rows, day)["size_bytes"]),
+        "sessions_bytes": _sum(of_day(rows, day)["size_bytes"]),
     }
     unmerged = [session for session, state in states.items() if state == "unmerged"]
     return numbers, [
@@ -288,12 +289,13 @@ def _with_deadlines(reconciled: ReconciledDay, deadlines: Sequence[Row], now: da
     return replace(reconciled, row=row | known, missing=(*lines, *reconciled.missing))
 
 
-def _read(storage: Storage, table: Table, day: date, account: str, columns: Sequence[str]) -> pa.Table:
+def read_around(storage: Storage, table: Table, day: date, account: str, columns: Sequence[str]) -> pa.Table:
     """The rows of an account on a day and those around it."""
     return tables.read(storage, table, days_around([day]), pc.field("account_id") == account, columns)
 
 
-def _of_day(rows: pa.Table, day: date) -> pa.Table:
+def of_day(rows: pa.Table, day: date) -> pa.Table:
+    """The rows that start on a UTC day."""
     return rows.filter(~_before(day) & _before(day + timedelta(days=1)))
 
 

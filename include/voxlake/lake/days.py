@@ -167,9 +167,9 @@ def from_parquet(
     stored = set(file.schema_arrow.names)
     known = [name for name in schema.names if name in stored]
     if where is None:
-        return _conform(file.read(columns=known), schema)
+        return _conform(table, file.read(columns=known), schema)
     row_groups, hits = _hits(table, data, where)
-    return _conform(file.read_row_groups(row_groups, columns=known).filter(hits), schema)
+    return _conform(table, file.read_row_groups(row_groups, columns=known).filter(hits), schema)
 
 
 def _hits(table: Table, data: bytes, where: pc.Expression) -> tuple[list[int], pa.Array]:
@@ -188,12 +188,17 @@ def _hits(table: Table, data: bytes, where: pc.Expression) -> tuple[list[int], p
     return row_groups, pa.array(np.concatenate(parts))
 
 
-def _conform(stored: pa.Table, schema: pa.Schema) -> pa.Table:
-    # A file of an earlier release may lack a column; its rows have null there.
+def _conform(table: Table, stored: pa.Table, schema: pa.Schema) -> pa.Table:
+    # A file of an earlier release may lack a column.
+    absent = {column.name: column.absent for column in table.columns}
     columns: Sequence[Any] = [
         stored[field.name].cast(field.type)
         if field.name in stored.column_names
-        else pa.nulls(stored.num_rows, field.type)
+        else _repeated(absent[field.name], field.type, stored.num_rows)
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _repeated(value: str | None, kind: pa.DataType, count: int) -> pa.Array:
+    return pa.nulls(count, kind) if value is None else pa.repeat(pa.scalar(value, kind), count)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, date, datetime
+
+# Whose a path is where nobody is named.
+RINGCENTRAL = "ringcentral"
 
 # What is there only while it is worked on.
 LEASES, OUTCOMES = "leases", "outcomes"
@@ -30,6 +34,11 @@ _PEAKS_FILE = re.compile(_AUDIO_FOLDER + rf"{_ID.pattern}\.peaks\.json")
 def is_safe_id(identifier: str) -> bool:
     """Whether an id of a provider may become part of a path."""
     return _ID.fullmatch(identifier) is not None
+
+
+def safe_id(text: str) -> str:
+    """The text itself where it may become part of a path, else a digest of it: names that people choose may be any."""
+    return text if is_safe_id(text) else f"sha256-{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
 
 def raw_call_log_folder(start: datetime, end: datetime, extracted_at: datetime) -> str:
@@ -79,34 +88,39 @@ def day_of_table_file(path: str) -> date | None:
     return date.fromisoformat(match[2]) if match else None
 
 
-def recording_audio(recording_id: str, day: date, content_type: str) -> str:
+def recording_audio(recording_id: str, day: date, content_type: str, provider: str = RINGCENTRAL) -> str:
     """The audio of one recording, by the UTC day of its start."""
     return (
-        f"audio/recordings/provider=ringcentral/date={day.isoformat()}/"
+        f"audio/recordings/provider={_safe(provider)}/date={day.isoformat()}/"
         f"{_safe(recording_id)}{AUDIO_SUFFIXES[content_type]}"
     )
 
 
-def damaged_recording(recording_id: str, day: date, content_type: str) -> str:
-    """What the provider sent for one recording and no player plays, by the UTC day of its start."""
-    return (
-        f"raw/ringcentral/recordings/date={day.isoformat()}/rejected/"
-        f"{_safe(recording_id)}{AUDIO_SUFFIXES[content_type]}"
-    )
+def damaged_recording(recording_id: str, day: date, content_type: str | None, provider: str = RINGCENTRAL) -> str:
+    """What the provider sent for one recording and no player plays, by the UTC day of its start.
+
+    Args:
+        recording_id: Which recording.
+        day: The UTC day of its start.
+        content_type: What the provider calls it; None where nobody says what it is.
+        provider: Whose it is.
+    """
+    suffix = AUDIO_SUFFIXES[content_type] if content_type else ".bin"
+    return f"raw/{_safe(provider)}/recordings/date={day.isoformat()}/rejected/{_safe(recording_id)}{suffix}"
 
 
-def session_audio(telephony_session_id: str, day: date, content_type: str) -> str:
+def session_audio(telephony_session_id: str, day: date, content_type: str, provider: str = RINGCENTRAL) -> str:
     """The merged audio of a session, by the UTC day of its earliest recording."""
-    return _session_file(telephony_session_id, day, SESSION_SUFFIXES[content_type])
+    return _session_file(provider, telephony_session_id, day, SESSION_SUFFIXES[content_type])
 
 
-def session_peaks(telephony_session_id: str, day: date) -> str:
+def session_peaks(telephony_session_id: str, day: date, provider: str = RINGCENTRAL) -> str:
     """The waveform of the merged audio of a session, beside it (JSON)."""
-    return _session_file(telephony_session_id, day, ".peaks.json")
+    return _session_file(provider, telephony_session_id, day, ".peaks.json")
 
 
-def _session_file(telephony_session_id: str, day: date, suffix: str) -> str:
-    return f"audio/sessions/provider=ringcentral/date={day.isoformat()}/{_safe(telephony_session_id)}{suffix}"
+def _session_file(provider: str, telephony_session_id: str, day: date, suffix: str) -> str:
+    return f"audio/sessions/provider={_safe(provider)}/date={day.isoformat()}/{_safe(telephony_session_id)}{suffix}"
 
 
 def is_audio_file(path: str) -> bool:
@@ -119,9 +133,26 @@ def is_peaks_file(path: str) -> bool:
     return _PEAKS_FILE.fullmatch(path) is not None
 
 
-def recording_lease(recording_id: str) -> str:
+def recording_lease(recording_id: str, provider: str = RINGCENTRAL) -> str:
     """Who is downloading a recording, while it is being downloaded (JSON)."""
-    return f"{LEASES}/ringcentral/recordings/{_safe(recording_id)}.json"
+    return f"{LEASES}/{_safe(provider)}/recordings/{_safe(recording_id)}.json"
+
+
+def callbacks_folder(day: date, call_id: str = "") -> str:
+    """Where Sinch's callbacks that were received on a UTC day are kept as they came: of one call, or of all."""
+    folder = f"raw/sinch/callbacks/date={day.isoformat()}"
+    return f"{folder}/{safe_id(call_id)}" if call_id else folder
+
+
+def rejected_callback(received_at: datetime, digest: str) -> str:
+    """The body of a callback that is none, as it came."""
+    folder = callbacks_folder(received_at.astimezone(UTC).date())
+    return f"{folder}/rejected/{format_timestamp(received_at)}--{_safe(digest)}.bin"
+
+
+def sinch_transcript(call_id: str, day: date, name: str) -> str:
+    """The transcript of a recording of a call, by the UTC day of the recording (JSON as it came)."""
+    return f"raw/sinch/transcripts/date={day.isoformat()}/{safe_id(call_id)}/{_safe(name)}.json"
 
 
 def inbox_folder(provider: str) -> str:
@@ -166,14 +197,14 @@ def inbox_lease(provider: str) -> str:
     return f"{LEASES}/{_safe(provider)}/inbox.json"
 
 
-def outcome(run_id: str, step: str, telephony_session_id: str) -> str:
+def outcome(run_id: str, step: str, telephony_session_id: str, provider: str = RINGCENTRAL) -> str:
     """What a step (`download`, `merge`) of a DAG run came to for a session, until it is published (Parquet)."""
-    return f"{outcomes_folder(run_id, step)}/{_safe(telephony_session_id)}.parquet"
+    return f"{outcomes_folder(run_id, step, provider)}/{_safe(telephony_session_id)}.parquet"
 
 
-def outcomes_folder(run_id: str, step: str) -> str:
+def outcomes_folder(run_id: str, step: str, provider: str = RINGCENTRAL) -> str:
     """The folder of the outcomes of one step of a DAG run."""
-    return f"{OUTCOMES}/ringcentral/{re.sub(r'[^A-Za-z0-9_.+-]', '-', run_id)}/{step}"
+    return f"{OUTCOMES}/{_safe(provider)}/{re.sub(r'[^A-Za-z0-9_.+-]', '-', run_id)}/{step}"
 
 
 def format_timestamp(time: datetime) -> str:

@@ -24,11 +24,19 @@ STATUS_RANK = ("pending", "failed", "unavailable", "downloaded")
 
 @dataclass(frozen=True)
 class Column:
-    """A column and what it means to an analyst."""
+    """A column and what it means to an analyst.
+
+    Attributes:
+        name: Its name.
+        type: Its type.
+        description: What it means.
+        absent: What rows of an earlier release have in it, whose files lack the column.
+    """
 
     name: str
     type: pa.DataType
     description: str
+    absent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,18 +110,30 @@ def _party(side: str, who: str) -> tuple[Column, ...]:
     )
 
 
-_ACCOUNT = Column("account_id", STRING, "RingCentral account id (canonical, never `~`).")
-_CALL = Column("call_id", STRING, "Id of the call-log record (`id`).")
+_PROVIDER = Column("provider", STRING, "`ringcentral` or `sinch`.", absent="ringcentral")
+_ACCOUNT = Column(
+    "account_id", STRING, "RingCentral account id (canonical, never `~`); of Sinch the application key of the call."
+)
+_CALL = Column("call_id", STRING, "Id of the call-log record (`id`); of Sinch the callId.")
 _TELEPHONY_SESSION = Column(
     "telephony_session_id",
     STRING,
-    "telephonySessionId (`s-…`): what all legs of one conversation share. A transfer with consultation has another.",
+    "telephonySessionId (`s-…`): what all legs of one conversation share. A transfer with consultation has another. Of "
+    "Sinch the callId; of a conference the conferenceId (a digest of it where it has other characters than letters, "
+    "digits, `-` and `_`).",
 )
 _SESSION = Column("session_id", STRING, "Legacy numeric sessionId; not interchangeable with telephony_session_id.")
-_EXTRACTED_AT = Column("extracted_at", TIME, "When Voxlake read the page that this row comes from.")
-_LAST_MODIFIED = Column("last_modified_time", TIME, "When RingCentral last changed the record.")
+_EXTRACTED_AT = Column(
+    "extracted_at", TIME, "When Voxlake read the page, or all the callbacks of a call, that this row comes from."
+)
+_LAST_MODIFIED = Column(
+    "last_modified_time", TIME, "When RingCentral last changed the record; of Sinch the last time in its callbacks."
+)
 _EXTRA = Column(
-    "extra", STRING, "JSON text of every field of the source that has no column here; null if there is none."
+    "extra",
+    STRING,
+    "JSON text of every field of the source that has no column here; null if there is none. Of Sinch an object for "
+    "each kind of callback (`ice`, `ace`, `pie`, `dice`, `notify`) and for the call resource (`call`).",
 )
 
 # What a call-log record and each of its legs have alike.
@@ -121,10 +141,15 @@ _CALL_FACTS = (
     Column("party_id", STRING, "Id of the party within the telephony session."),
     Column("extension_id", STRING, "Id of the extension whose call this is."),
     Column("type", STRING, "`Voice` or `Fax`."),
-    Column("direction", STRING, "`Inbound` or `Outbound`."),
+    Column("direction", STRING, "`Inbound` or `Outbound`; of Sinch null where no `ice` came."),
     Column("transport", STRING, "`PSTN` or `VoIP`."),
     Column("action", STRING, "What the call was, e.g. `Phone Call`, `VoIP Call`, `Transfer`."),
-    Column("result", STRING, "How it ended, e.g. `Accepted`, `Missed`, `Voicemail`, `Call connected`."),
+    Column(
+        "result",
+        STRING,
+        "How it ended, e.g. `Accepted`, `Missed`, `Voicemail`, `Call connected`; of Sinch `ANSWERED`, `BUSY`, "
+        "`NOANSWER`, `FAILED`.",
+    ),
     Column("reason", STRING, "Why it ended so."),
     Column("reason_description", STRING, "The reason in words."),
     Column("internal_type", STRING, "RingCentral's internal type, e.g. `Local`, `LongDistance`, `TollFreeNumber`."),
@@ -158,8 +183,9 @@ _SESSION_REACH = timedelta(hours=24)
 
 CALLS = Table(
     name="calls",
-    description="One row a call-log record.",
+    description="One row a call-log record of RingCentral, or a call of Sinch.",
     columns=(
+        _PROVIDER,
         _ACCOUNT,
         _CALL,
         _SESSION,
@@ -205,7 +231,6 @@ LEGS = Table(
     set_key=("account_id", "call_id"),
 )
 
-_PROVIDER = Column("provider", STRING, "`ringcentral`.")
 _AUDIO = (
     Column("audio_path", STRING, "The audio file, relative to the lake root."),
     Column("content_type", STRING, "`audio/mpeg` or `audio/wav`; of a merged file `audio/flac` or `audio/ogg` too."),
@@ -219,8 +244,9 @@ _OUTCOME = (
         "unavailable_reason",
         STRING,
         "`record_deleted`, `removed` (the call log dropped the recording), `expired` (past the provider's retention), "
-        "`not_found` (the call log still names it) or `damaged` (no player plays what it has, which is kept below "
-        "`raw/ringcentral/recordings/`); null unless `unavailable`.",
+        "`not_found` (the call log still names it), `damaged` (no player plays what it has, which is kept below "
+        "`raw/ringcentral/recordings/`) or `not_delivered` (Sinch told of it and no file came within "
+        "`VOXLAKE_SINCH_DELIVERY_WAIT`); null unless `unavailable`.",
     ),
     Column("error", STRING, "Why it is `unavailable` or `failed`, or not available yet, in words."),
     Column("attempts", INTEGER, "How often a download was tried."),
@@ -240,29 +266,43 @@ _OUTCOME = (
 
 RECORDINGS = Table(
     name="recordings",
-    description="One row a recording that a call-log record or a leg claims, and what became of it.",
+    description="One row a recording that a call-log record or a leg claims, or that Sinch delivered or told of, and "
+    "what became of it.",
     columns=(
         _PROVIDER,
         _ACCOUNT,
-        Column("recording_id", STRING, "Id of the recording."),
+        Column(
+            "recording_id",
+            STRING,
+            "Id of the recording; of Sinch made of the callId and a digest of bucket, key and version of the object.",
+        ),
         Column(
             "telephony_session_id",
             STRING,
-            "telephonySessionId of the conversation it belongs to (the legacy sessionId where the source has none).",
+            "telephonySessionId of the conversation it belongs to (the legacy sessionId where the source has none). Of "
+            "Sinch the callId, of a recording of a conference the conferenceId; its own id where nothing says whose it "
+            "is.",
         ),
         _SESSION,
         _CALL,
         Column("leg_index", SMALL, "The earliest leg that carries it; null if only the record itself does."),
-        Column("type", STRING, "`Automatic` or `OnDemand`."),
-        Column("start_time", TIME, "When what was recorded started: the leg's start, else the record's."),
+        Column("type", STRING, "`Automatic` or `OnDemand`; of Sinch `Call` or `Conference`."),
+        Column(
+            "start_time",
+            TIME,
+            "When what was recorded started: the leg's start, else the record's. Of Sinch the time in the file's name, "
+            "else when the object was written.",
+        ),
         Column(
             "claimed_ms",
             INTEGER,
             "How long the shortest leg, or the record, lasted that carries it, in milliseconds: what duration_ms, the "
             "length of the audio, is to be held against.",
         ),
-        Column("uri", STRING, "The recording's metadata at RingCentral."),
-        Column("content_uri", STRING, "The recording's audio at RingCentral."),
+        Column(
+            "uri", STRING, "The recording's metadata at RingCentral; of Sinch the object (`s3://…`) or `https` address."
+        ),
+        Column("content_uri", STRING, "The recording's audio at RingCentral; null of Sinch."),
         *_OUTCOME,
         _EXTRACTED_AT,
     ),

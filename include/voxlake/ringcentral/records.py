@@ -174,7 +174,9 @@ def _rows(calls: Columns, legs: Columns, extracted_at: datetime, rejected: list[
     call_of_leg = np.searchsorted(np.asarray(calls[_RECORD]), np.asarray(legs[_RECORD]))
     legs |= _take(calls, call_of_leg, ("account_id", "call_id", "last_modified_time"))
     legs["call_start_time"] = calls["start_time"].take(pa.array(call_of_leg))
-    return ParsedRecords(_table(calls), _table(legs), _recordings(calls, legs, call_of_leg), rejected)
+    recordings = _recordings(calls, legs, call_of_leg)
+    calls["provider"] = pa.repeat(PROVIDER, len(calls[_RECORD]))
+    return ParsedRecords(_table(calls), _table(legs), recordings, rejected)
 
 
 def _places_in_runs(numbers: Numbers) -> Numbers:

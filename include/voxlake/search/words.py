@@ -11,6 +11,7 @@ _NOT_THERE = {
     "removed": "The recording was deleted at the provider before it was downloaded.",
     "expired": "The provider had deleted it already, as it was older than it keeps recordings.",
     "not_found": "The provider names it, but does not have it.",
+    "not_delivered": "The provider announced it, but never delivered it.",
     "damaged": "What the provider has of it cannot be played; the archive keeps it as it is.",
     "unplayable": "Its file in the archive cannot be played.",
     "downloaded": "It is in the archive, but not in the merged file yet; a later run adds it.",

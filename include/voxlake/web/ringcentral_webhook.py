@@ -6,34 +6,24 @@ https://developers.ringcentral.com/guide/notifications/webhooks/receiving
 from __future__ import annotations
 
 import hmac
-import math
 import re
-import time
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Generic, TypeVar
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from voxlake.archive.subscription import SubscriptionNote, read_note
 from voxlake.ringcentral.notifications import MalformedNotificationError, Notification, parse_notification
 from voxlake.ringcentral.telephony_session import may_end_a_session
+from voxlake.web.fresh import FRESH_SECONDS, LEAST_SECONDS, Fresh
+from voxlake.web.once import Once
 from voxlake.web.receiver import Receiver, RefusedError, read_body
-
-T = TypeVar("T")
 
 # What is sent to be echoed; the whole answer may have 1,024 bytes.
 _CHALLENGE = re.compile(r"[\x21-\x7e]{1,256}")
 
 # No notification is delivered so late, and no clock that is looked after is so wrong.
 _OLDEST = timedelta(hours=1)
-_REMEMBERED = 100_000
-
-# The subscription's note, and the connection's secret, may change while the API server runs.
-_FRESH_SECONDS = 30.0
-_LEAST_SECONDS = 1.0
 
 
 def ringcentral_router(receiver: Receiver, verification_token: Callable[[], str]) -> APIRouter:
@@ -44,9 +34,9 @@ def ringcentral_router(receiver: Receiver, verification_token: Callable[[], str]
         verification_token: Reads what each notification is to carry, from the connection.
     """
     router = APIRouter()
-    notes = _Fresh(lambda: read_note(receiver.open_lake()))
-    tokens = _Fresh(verification_token)
-    seen = _Seen()
+    notes = Fresh(lambda: read_note(receiver.open_lake()))
+    tokens = Fresh(verification_token)
+    seen = Once()
 
     @router.post("/ringcentral")
     async def receive(request: Request) -> Response:
@@ -59,14 +49,14 @@ def ringcentral_router(receiver: Receiver, verification_token: Callable[[], str]
             body = await read_body(request)
             notification = _parse(body)
             await _admit(notification, notes)
-            if seen.before(notification.uuid):
-                # Answered as if it were new: to RingCentral it is a delivery that went well.
-                raise RefusedError(200, "repeated")
-            await receiver.keep(body, notification.subscription_id)
+            with seen.taking(notification.uuid) as new:
+                if not new:
+                    # Answered as if it were new: to RingCentral it is a delivery that went well.
+                    raise RefusedError(200, "repeated")
+                await receiver.keep(body, notification.subscription_id)
         except RefusedError as error:
             receiver.refused(error)
             return Response(status_code=error.status)
-        seen.add(notification.uuid)
         if may_end_a_session(notification):
             receiver.tell_airflow()
         return Response(status_code=200)
@@ -81,11 +71,11 @@ def _consent(challenge: str) -> Response:
     return Response(status_code=200, media_type="application/json", headers={"Validation-Token": challenge})
 
 
-async def _is_proven(request: Request, tokens: _Fresh[str]) -> bool:
+async def _is_proven(request: Request, tokens: Fresh[str]) -> bool:
     # The reference and the guide name different headers, the second of which carries the challenge too:
     # https://developers.ringcentral.com/guide/notifications/webhooks/receiving
     sent = request.headers.get("verification-token") or request.headers.get("validation-token") or ""
-    for least in (_FRESH_SECONDS, _LEAST_SECONDS):
+    for least in (FRESH_SECONDS, LEAST_SECONDS):
         if hmac.compare_digest(sent.encode(), (await tokens.get(least)).encode()):
             return True
     return False
@@ -101,39 +91,8 @@ def _parse(body: bytes) -> Notification:
     return notification
 
 
-async def _admit(notification: Notification, notes: _Fresh[SubscriptionNote]) -> None:
-    for least in (_FRESH_SECONDS, _LEAST_SECONDS):
+async def _admit(notification: Notification, notes: Fresh[SubscriptionNote]) -> None:
+    for least in (FRESH_SECONDS, LEAST_SECONDS):
         if (await notes.get(least)).admits(notification.subscription_id, datetime.now(UTC)):
             return
     raise RefusedError(403, "unknown_subscription")
-
-
-class _Fresh(Generic[T]):
-    """A value that takes a while to read, read again when it is too old."""
-
-    def __init__(self, read: Callable[[], T]) -> None:
-        self._read = read
-        self._value: T | None = None
-        self._read_at = -math.inf
-
-    async def get(self, seconds: float) -> T:
-        """The value, read no more than so many seconds ago."""
-        if self._value is None or time.monotonic() - self._read_at > seconds:
-            self._value = await run_in_threadpool(self._read)
-            self._read_at = time.monotonic()
-        return self._value
-
-
-class _Seen:
-    """The notifications that were kept lately, by uuid."""
-
-    def __init__(self) -> None:
-        self._uuids: OrderedDict[str, None] = OrderedDict()
-
-    def before(self, uuid: str) -> bool:
-        return uuid in self._uuids
-
-    def add(self, uuid: str) -> None:
-        self._uuids[uuid] = None
-        if len(self._uuids) > _REMEMBERED:
-            self._uuids.popitem(last=False)
