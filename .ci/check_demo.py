@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from tests.end_to_end.listening import decoded_ms
-from voxlake.lake.schemas import TABLES
+from voxlake.lake.schemas import ACCESS_LOG, TABLES
 
 # Half a frame of the longest MP3 frame, 72 ms: see voxlake.audio.mp3_join.
 TOLERANCE_MS = 36.0
@@ -19,6 +19,9 @@ def main() -> int:
     lake = Path(sys.argv[1])
     problems = []
     for table in TABLES:
+        # Nobody listens in the demo.
+        if table is ACCESS_LOG:
+            continue
         files = f"read_parquet('{lake}/tables/{table.name}/**/*.parquet')"
         query = f"select count(*), count(distinct ({', '.join(table.key)})) from {files}"  # noqa: S608 - a path of ours
         ((rows, keys),) = duckdb.sql(query).fetchall()

@@ -207,5 +207,5 @@ def test_of_a_session_that_was_found_all_recordings_are_planned(lake: LocalStora
     ]
     upsert(lake, RECORDINGS, *midnight)
     [planned] = plan_sessions(lake, find_sessions(lake, ["s-1"]))
-    assert planned.recording_ids == ("s-1-0", "s-1-1")
+    assert planned.recording_ids == ("s-1--1", "s-1-1")
     assert planned.days == (DAY.date(), NEXT_DAY.date())
