@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -147,7 +148,8 @@ def test_what_runs_by_events_and_by_the_clock_is_retried_alike(dags: dict[str, A
 
 @pytest.mark.parametrize("wrong", ["../x", "a b", "", "x" * 129, 5, "<script>"])
 def test_what_is_no_session_id_is_refused_when_a_run_is_triggered(dags: dict[str, Any], wrong: Any) -> None:
-    param = dags["ringcentral_recordings"].params.get_param("telephony_session_ids")
+    # A copy, as it keeps the value that it resolves, and all DAGs of a process share it.
+    param = copy.copy(dags["ringcentral_recordings"].params.get_param("telephony_session_ids"))
     assert param.resolve(["s-a0d1"]) == ["s-a0d1"]
     with pytest.raises(ParamValidationError):
         param.resolve(["s-a0d1", wrong])

@@ -309,6 +309,7 @@ def test_of_a_deleted_record_without_its_facts_only_that_is_taken(deleted: dict[
 
     (other, row) = parsed.calls.to_pylist()
     assert {name: value for name, value in row.items() if value is not None} == {
+        "provider": "ringcentral",
         "account_id": "400",
         "call_id": "VgLcd1",
         "start_time": START,

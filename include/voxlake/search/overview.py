@@ -34,7 +34,7 @@ select day, sum(calls) as calls, sum(recordings) as recordings, sum(held) as hel
 from read_parquet($files) group by day
 """
 _NOT_HELD = """
-select id, unnest(not_held, max_depth := 2) from read_parquet($files) where pending + failed + unavailable > 0
+select provider, id, unnest(not_held, max_depth := 2) from read_parquet($files) where pending + failed + unavailable > 0
 """
 _KEPT = "select unnest(kept, max_depth := 2) from read_parquet($files)"
 
@@ -91,9 +91,10 @@ class PendingRecording:
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Recordings that are not held for the same reason.
+    """Recordings of a provider that are not held for the same reason.
 
     Attributes:
+        provider: `ringcentral` or `sinch`.
         status: `failed` or `unavailable`.
         reason: `failed`, or the unavailable_reason.
         words: The same in words that need no knowledge of Voxlake.
@@ -103,6 +104,7 @@ class FailureGroup:
         example: What the latest of them says in its column error.
     """
 
+    provider: str
     status: str
     reason: str
     words: str
@@ -261,20 +263,21 @@ def _state(numbers: Row, calls_missing: int) -> str:
 
 
 def _failures(not_held: Iterable[Row]) -> tuple[FailureGroup, ...]:
-    by_reason: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    by_reason: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in not_held:
         if row["status"] != "pending":
-            by_reason[row["status"], row["unavailable_reason"] or row["status"]].append(row)
-    groups = [_failure_group(status, reason, rows) for (status, reason), rows in by_reason.items()]
-    return tuple(sorted(groups, key=lambda group: (-group.recordings, group.reason)))
+            by_reason[row["provider"], row["status"], row["unavailable_reason"] or row["status"]].append(row)
+    groups = [_failure_group(*named, rows) for named, rows in by_reason.items()]
+    return tuple(sorted(groups, key=lambda group: (-group.recordings, group.reason, group.provider)))
 
 
-def _failure_group(status: str, reason: str, rows: Iterable[Row]) -> FailureGroup:
+def _failure_group(provider: str, status: str, reason: str, rows: Iterable[Row]) -> FailureGroup:
     newest_first = sorted(rows, key=lambda row: (-row["start_ms"], row["recording_id"]))
     sessions: defaultdict[str, set[date]] = defaultdict(set)
     for row in newest_first:
         sessions[row["id"]].add(as_time(row["start_ms"]).date())
     return FailureGroup(
+        provider=provider,
         status=status,
         reason=reason,
         words=words.not_there(reason),
