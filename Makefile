@@ -39,8 +39,12 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed $(BIN)/docker-co
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.txt
 	@touch $@
 
-demo: install ## the whole pipeline on this machine, against a sandbox, with a report at the end
+demo: $(VENV)/.installed-demo ## the whole pipeline on this machine, against a sandbox, with a report at the end
 	@python -m sandbox.demo
+
+$(VENV)/.installed-demo: sandbox/requirements.txt $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --require-hashes -r sandbox/requirements.txt
+	@touch $@
 
 up: install ## Airflow with the connection and the lake of the environment or .env, until Ctrl-C
 	@set -a; if [ -f .env ]; then . ./.env; fi; set +a; set -m; \
@@ -86,6 +90,7 @@ docs: install-dev ## write the generated documents anew
 lock: install-dev ## requirements*.in → requirements*.txt, with hashes
 	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 requirements.in -o requirements.txt
 	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 sandbox/requirements.in -o sandbox/requirements.txt
 	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 bench/requirements.in -o bench/requirements.txt
 
 $(VENV)-bench/.installed: bench/requirements.txt | $(VENV)/.uv

@@ -1,4 +1,4 @@
-"""Backfills two days from the sandbox into a lake of its own, reconciles them, and shows what is found there."""
+"""Backfills two days from the sandbox into a lake of its own, reconciles them, takes calls in, shows what is there."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from pathlib import Path
 
 from sandbox.airflow_standalone import PROJECT, AirflowStandalone, archive_environment
 from sandbox.demo.report import print_report
+from sandbox.demo.sinch_calls import SinchDemo, run_sinch_demo
 from sandbox.ringcentral import CallMix, QuotaLimit, SandboxConfig, run_sandbox
 
 # Of how many hourly runs the progress is told.
 PROGRESS_STEP = 4
-ARCHIVE, RECONCILE = "ringcentral_recordings", "ringcentral_reconcile"
+ARCHIVE, RECONCILE, SINCH = "ringcentral_recordings", "ringcentral_reconcile", "sinch_recordings"
 # Ten requests a second instead of RingCentral's ten a minute, so that the demo shows the pipeline and not the waiting.
 SANDBOX = SandboxConfig(
     mix=CallMix(calls_per_day=40, conversation_share=0.3, repeated_record_share=0.2),
@@ -42,9 +43,10 @@ def main() -> int:
     days = _days(folder)
     # Airflow's files are made anew each time: what is done already is to be seen from the lake alone.
     shutil.rmtree(folder / "airflow", ignore_errors=True)
-    with run_sandbox(SANDBOX) as sandbox:
+    with run_sandbox(SANDBOX) as sandbox, run_sinch_demo() as sinch:
         _say(started, f"sandbox at {sandbox.platform_url}; making Airflow's database …")
-        airflow = AirflowStandalone(folder / "airflow", archive_environment(sandbox.connection_json(), folder))
+        environment = archive_environment(sandbox.connection_json(), folder) | sinch.environment
+        airflow = AirflowStandalone(folder / "airflow", environment)
         airflow.prepare()
         runs = 3 * (os.cpu_count() or 1)
         _say(started, airflow.backfill(ARCHIVE, days[0], days[1] - timedelta(hours=1), runs))
@@ -58,12 +60,28 @@ def main() -> int:
             _say(started, "comparing the archive with the source, day by day …")
             airflow.unpause(RECONCILE)
             states += _watch(airflow, RECONCILE, folder / "lake", started)
+            calls = _call(sinch, airflow)
+            _say(
+                started,
+                f"{calls} calls at Sinch, which Voxlake answered, were recorded into a bucket; taking them in …",
+            )
+            states += _watch(airflow, SINCH, folder / "lake", started)
         done_requests = sandbox.requests
     _say(started, "Airflow and the sandbox are stopped")
     if states["failed"]:
         print(f"{states['failed']} runs failed; the logs of their tasks lie in {folder / 'airflow' / 'logs'}")
         return 1
     return 0 if print_report(folder / "lake", done_requests, days) else 1
+
+
+def _call(sinch: SinchDemo, airflow: AirflowStandalone) -> int:
+    """Places calls at Sinch, and starts a run that takes in what was recorded of them; how many calls."""
+    began = datetime.now(UTC)
+    calls = sinch.place_calls(airflow.url)
+    # Scheduled runs are switched off here, also those that a callback would start.
+    window = {"start": began.isoformat(), "end": (datetime.now(UTC) + timedelta(minutes=1)).isoformat()}
+    airflow.send("POST", f"/dags/{SINCH}/dagRuns", {"logical_date": None, "conf": window})
+    return calls
 
 
 def _days(folder: Path) -> tuple[datetime, datetime]:

@@ -42,6 +42,11 @@ select date,
        (select round(sum(size_bytes) / 1e6, 1) from recordings where recordings.date = days.date) as megabytes
 from (select distinct date from calls) days order by date"""
 
+BOTH_PROVIDERS = """
+select provider, count(*) as conversations, round(sum(duration_ms) / 60000, 1) as minutes
+from read_parquet('{lake}/tables/sessions/**/*.parquet', union_by_name = true)
+group by all order by all"""
+
 # A recorded session is whole if its file exists and has every recording; the lengths are checked to the millisecond
 # by the tests, which decode the files with another program.
 _NOT_WHOLE = """
@@ -71,6 +76,8 @@ def print_report(lake: Path, requests: Sequence[RequestEntry], days: tuple[datet
     print(_query(lake, ANALYST_QUERY))
     print("\nringcentral_reconcile compared it with the source:\n")
     print(_query(lake, _RECONCILED))
+    print(f"\nBoth providers are in the same tables:\n{BOTH_PROVIDERS.format(lake=lake)}\n")
+    print(_query(lake, BOTH_PROVIDERS))
     problems = _problems(lake) + _fetched_twice(requests)
     for problem in problems:
         print(f"NOT AS IT MUST BE: {problem}")
