@@ -61,7 +61,7 @@ def run_sinch_demo() -> Iterator[SinchDemo]:
     """Runs the look-alike and the S3 server for the length of a `with` block."""
     # It would print a line for each request.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
