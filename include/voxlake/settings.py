@@ -187,6 +187,14 @@ class Settings(BaseSettings):
             "Default: `/restapi/v1.0/account/~/telephony/sessions?withRecordings=true`."
         ),
     )
+    event_media: Literal["call_log", "id"] = Field(
+        default="call_log",
+        description=(
+            "How recordings of sessions that events told of are fetched: `call_log` by the address that the call log "
+            "gives, once it lists them; `id` also before, by an address made of the recording's id, which RingCentral "
+            "serves and does not promise. What does not come so is left to the call log. Default: `call_log`."
+        ),
+    )
     reconcile_days: int = Field(
         default=3,
         gt=0,

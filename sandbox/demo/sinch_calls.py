@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class SinchDemo:
 @contextmanager
 def run_sinch_demo() -> Iterator[SinchDemo]:
     """Runs the look-alike and the S3 server for the length of a `with` block."""
+    # It would print a line for each request.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,8 +15,11 @@ from sandbox.ringcentral.telephony_events import TelephonyEvent
 from tests.conftest import StartSandbox
 from tests.end_to_end.conftest import RunDag, rows
 from tests.web.served import served
+from voxlake.airflow import session_steps
 from voxlake.airflow.hook import RingCentralHook
 from voxlake.archive import open_sessions
+from voxlake.archive.open_sessions import OpenSession
+from voxlake.archive.session_events import Listed, complete
 from voxlake.archive.subscription import Wanted, keep_subscribed
 from voxlake.lake.schemas import RECORDINGS, SESSIONS
 from voxlake.lake.storage import Storage
@@ -170,3 +173,27 @@ def test_nothing_of_other_sessions_is_fetched(subscribed: Sandbox, lake: Storage
     run_dag(subscribed, dag_id=EVENTS_DAG)
     found = rows(lake, RECORDINGS, session.start_time - HOUR, session.end_time + HOUR)
     assert {row["telephony_session_id"] for row in found} == {session.telephony_session_id}
+
+
+def test_with_the_setting_recordings_come_before_their_call_is_listed(
+    subscribed: Sandbox, lake: Storage, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOXLAKE_EVENT_MEDIA", "id")
+    get_settings.cache_clear()
+    fetched_by_look: list[int] = []
+
+    def late(sessions: Iterable[OpenSession], listed: dict[str, Listed]) -> list[str]:
+        fetched_by_look.append(len(fetched(subscribed)))
+        # As if the call log did not have it at the first look.
+        return complete(sessions, listed) if len(fetched_by_look) > 1 else []
+
+    monkeypatch.setattr(session_steps, "complete", late)
+    session = just_over(subscribed, lambda one: len(one.recordings) > 1)
+    assert set(subscribed.send_events(session)) == {200}
+
+    assert run_dag(subscribed, dag_id=EVENTS_DAG).state == "success"
+
+    assert fetched_by_look[:2] == [0, len(session.recordings)]
+    assert len(fetched(subscribed)) == len(session.recordings)
+    (row,) = held(lake, session)
+    assert row["status"] == "complete"

@@ -14,6 +14,7 @@ from voxlake.airflow import steps
 from voxlake.airflow.lake import open_lake
 from voxlake.airflow.retries import connection_errors_in_airflow_terms
 from voxlake.archive import open_sessions
+from voxlake.archive.early_media import fetch_by_id
 from voxlake.archive.extract import extract_call_log, extract_session
 from voxlake.archive.land import land_call_log
 from voxlake.archive.open_sessions import OpenSession, OpenSessions
@@ -128,9 +129,13 @@ def _look_for(lake: Storage, due: Sequence[OpenSession], context: Context) -> li
         connection_errors_in_airflow_terms(conn_id),
     ):
         folders, looked_for = _read(lake, client, due)
+        found = complete(looked_for, listed_sessions(lake, folders))
+        if get_settings().event_media == "id":
+            # After the call log, which no download is to keep waiting.
+            late = [one for one in due if one.told.telephony_session_id not in found]
+            fetch_by_id(client, lake, late, f"run {steps.run_of(context)}")
     landed = land_call_log(lake, folders)
     note_landed(lake, steps.run_of(context), landed)
-    found = complete(looked_for, listed_sessions(lake, folders))
     ids = [one.told.telephony_session_id for one in looked_for]
     # Last: a task that is killed before this looks for them once more.
     note_looks(lake, ids, found, steps.run_of(context), datetime.now(UTC))

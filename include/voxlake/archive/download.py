@@ -41,7 +41,7 @@ _LOOK_AGAIN_AT_MOST = timedelta(minutes=15)
 
 # Hours of speech come in a minute or two. A worker that was killed keeps other runs from the recording for so long, but
 # not the next try of its own run.
-_LEASE = timedelta(minutes=10)
+LEASE = timedelta(minutes=10)
 # What another look would not change within a run.
 _FINAL = ("downloaded", "unavailable")
 # What another run is downloading is mostly there some seconds later.
@@ -169,7 +169,7 @@ def _fetch(client: RingCentralClient, storage: Storage, row: Row, holder: str, p
     try:
         path = held_audio(storage, row)
         if path is None:
-            with lease(storage, layout.recording_lease(row["recording_id"]), holder, _LEASE):
+            with lease(storage, layout.recording_lease(row["recording_id"]), holder, LEASE):
                 # Whoever had the lease until now may have brought it.
                 path = held_audio(storage, row)
                 if path is None:

@@ -126,6 +126,11 @@ class RingCentralClient:
         for lane in self._lanes:
             lane.close()
 
+    @property
+    def media_url(self) -> str:
+        """Where recordings are fetched from, without a path."""
+        return str(self._origins[1])
+
     def grants(self) -> list[Grant]:
         """What RingCentral grants these credentials, as far as replies have said."""
         return [grant for lane in self._lanes for grant in lane.grants()]

@@ -49,6 +49,14 @@ class DownloadedRecording:
     content_type: str
 
 
+def content_uri_of(client: RingCentralClient, recording_id: str) -> str:
+    """The address of a recording's audio, made of its id; RingCentral does not promise to keep this form.
+
+    https://developers.ringcentral.com/api-reference/Call-Recordings/readCallRecordingContent
+    """
+    return f"{client.media_url}/restapi/v1.0/account/~/recording/{recording_id}/content"
+
+
 def download_recording(
     client: RingCentralClient, content_uri: str, destination: BinaryIO, started: datetime | None = None
 ) -> DownloadedRecording:
