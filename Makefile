@@ -62,10 +62,10 @@ up: install ## Airflow with the connection and the lake of the environment or .e
 	airflow standalone & pid=$$!; trap "kill -TERM -- -$$pid; wait $$pid; exit 0" INT TERM HUP; wait $$pid
 
 test: install-dev ## all tests
-	@python -m pytest -n 3 --ignore tests/distributed --ignore tests/browser
+	@python -m pytest -n 3 --dist worksteal --ignore tests/distributed --ignore tests/browser
 
 coverage: install-dev ## the same, with the lines that none of them runs; takes half as long again
-	@python -m pytest -n 3 --cov --cov-report=term --ignore tests/distributed --ignore tests/browser
+	@python -m pytest -n 3 --dist worksteal --cov --cov-report=term --ignore tests/distributed --ignore tests/browser
 
 test-browser: install-dev ## merged audio and the Recordings page in Chromium; needs it and ffprobe (VOXLAKE_CHROMIUM names another)
 	@python -m pytest tests/browser
