@@ -10,6 +10,6 @@ def everything_shown(error: BaseException) -> str:
     while link is not None:
         parts += [str(link), repr(link), repr(vars(link))]
         trace = traceback.TracebackException.from_exception(link, capture_locals=True)
-        parts += [repr(frame.locals) for frame in trace.stack if "/voxlake/" in frame.filename]
+        parts += [repr(frame.locals) for frame in trace.stack if "/include/voxlake/" in frame.filename]
         link = link.__cause__ or link.__context__
     return "\n".join(parts)
