@@ -12,7 +12,9 @@ from voxlake.lake import tables
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.schemas import SESSIONS
 
-CONFIG = SandboxConfig(quotas={"heavy": QuotaLimit(600), "auth": QuotaLimit(5)}, mix=CallMix(calls_per_day=24))
+CONFIG = SandboxConfig(
+    quotas={"heavy": QuotaLimit(600), "auth": QuotaLimit(5)}, mix=CallMix(calls_per_day=200, conversation_share=0.4)
+)
 
 
 def test_a_session_is_archived_and_a_second_time_nothing_is_fetched(
