@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import socket
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,8 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import uvicorn
-
+from sandbox.served import served
 from sandbox.sinch.app import application
 from sandbox.sinch.callbacks import send, signed_headers
 from sandbox.sinch.cdr import write_cdr
@@ -123,15 +120,7 @@ def run_sinch_sandbox(s3_endpoint: str = "", callback_url: str = "") -> Iterator
         callback_url: The application's, see `SinchSandbox.call_back_to`.
     """
     secret = base64.b64encode(secrets.token_bytes(16)).decode()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        state = State(str(uuid.uuid4()), secret, url, s3_endpoint, callback_url)
-        config = uvicorn.Config(application(state), lifespan="off", access_log=False, log_config=None)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), name="sinch-sandbox", daemon=True)
-        thread.start()
-        try:
-            yield SinchSandbox(url, state, Conferences(state))
-        finally:
-            server.should_exit = True
-            thread.join()
+    state = State(str(uuid.uuid4()), secret, s3_endpoint=s3_endpoint, callback_url=callback_url)
+    with served(application(state)) as url:
+        state.url = url
+        yield SinchSandbox(url, state, Conferences(state))

@@ -13,10 +13,10 @@ from airflow.utils.session import create_session
 from fastapi import FastAPI
 from sqlalchemy import delete, func, select
 
+from sandbox.served import served
 from sandbox.sinch import SinchSandbox, run_sinch_sandbox
 from tests.sinch import bodies
 from tests.sinch.listening_application import listening
-from tests.web.served import served
 from voxlake.airflow import webhooks
 from voxlake.airflow.sinch_callbacks import connected_applications
 from voxlake.airflow.wiring import SINCH_EVENTS

@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from sandbox.ringcentral import QuotaLimit, Sandbox, SandboxConfig
+from sandbox.served import served
 from tests.conftest import StartSandbox
-from tests.web.served import served
 from voxlake.archive.subscription import (
     LASTS,
     TooManySubscriptionsError,

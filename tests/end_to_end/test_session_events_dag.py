@@ -12,9 +12,9 @@ from fastapi import FastAPI
 
 from sandbox.ringcentral import CallMix, QuotaLimit, Sandbox, SandboxConfig, Session
 from sandbox.ringcentral.telephony_events import TelephonyEvent
+from sandbox.served import served
 from tests.conftest import StartSandbox
 from tests.end_to_end.conftest import RunDag, rows
-from tests.web.served import served
 from voxlake.airflow import session_steps
 from voxlake.airflow.hook import RingCentralHook
 from voxlake.archive import open_sessions

@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from sandbox.ringcentral import CallMix, Sandbox, SandboxConfig, Session
 from sandbox.ringcentral.telephony_events import events_of
+from sandbox.served import served
 from tests.conftest import NOON, StartSandbox
-from tests.web.served import served
 
 CONFIG = SandboxConfig(now=NOON, mix=CallMix(calls_per_day=300, conversation_share=0.4))
 RECORDED = "/restapi/v1.0/account/~/telephony/sessions?withRecordings=true"

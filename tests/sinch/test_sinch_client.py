@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.sinch import SinchSandbox
 from tests.sinch import bodies
-from voxlake.sinch.client import SinchClient, server_url_of
+from voxlake.sinch.client import SinchClient
 from voxlake.sinch.errors import (
     ApplicationRefusedError,
     BadReplyError,
@@ -23,6 +23,7 @@ from voxlake.sinch.errors import (
     SinchError,
     TransportError,
 )
+from voxlake.sinch.regions import server_url_of
 from voxlake.sinch.signature import Application
 from voxlake.sinch.svaml import RecordingOptions, StartRecording, StopRecording
 

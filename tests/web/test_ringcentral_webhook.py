@@ -17,7 +17,7 @@ import pytest
 import requests
 from fastapi import FastAPI
 
-from tests.web.served import served
+from sandbox.served import served
 from voxlake.archive.subscription import SubscriptionNote, write_note
 from voxlake.lake.inbox import draining
 from voxlake.lake.local import LocalStorage

@@ -24,10 +24,10 @@ import requests
 from botocore.config import Config
 from fastapi import FastAPI
 
+from sandbox.served import served
 from sandbox.sinch import SinchSandbox, run_sinch_sandbox
 from tests.sinch import bodies
 from tests.sinch.listening_application import Listening, listening
-from tests.web.served import served
 from voxlake.lake.inbox import draining
 from voxlake.lake.local import LocalStorage
 from voxlake.lake.s3 import S3Storage

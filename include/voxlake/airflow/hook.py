@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
+from voxlake.airflow.connection_extra import text_of
 from voxlake.settings import get_settings
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class RingCentralHook(BaseHook):
         extra = connection.extra_dejson
         if not isinstance(extra, dict):
             raise ValueError('The field extra is no JSON object: expected {"jwt": "…"}.')
-        jwt = _text(extra, "jwt")
+        jwt = text_of(extra, "jwt")
         # Airflow masks passwords by itself, but does not know that this field of the extra is one.
         mask_secret(jwt)
         return Credentials(
@@ -142,7 +143,7 @@ class RingCentralHook(BaseHook):
             client_id=connection.login or "",
             client_secret=connection.password or "",
             jwt=jwt,
-            media_url=_text(extra, "media_host") or DEFAULT_MEDIA_URL,
+            media_url=text_of(extra, "media_host") or DEFAULT_MEDIA_URL,
             connection=connection.conn_id,
             at_rest_key=_fernet_key(),
         )
@@ -167,10 +168,3 @@ def shared_state(patience: float = 30.0) -> SharedState:
 
     settings = get_settings()
     return open_state(settings.quota_url, settings.state_dir, patience)
-
-
-def _text(extra: Mapping[str, Any], name: str) -> str:
-    value = extra.get(name) or ""
-    if not isinstance(value, str):
-        raise ValueError(f"{name} in the field extra is no text: put it in quotation marks.")
-    return value

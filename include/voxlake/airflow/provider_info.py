@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from voxlake import __version__
+from voxlake.sinch.regions import DEFAULT_SERVER_URL, REGIONS
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -56,7 +57,7 @@ def get_provider_info() -> dict[str, Any]:
                         "login": "Application key",
                         "password": "Application secret",
                     },
-                    "placeholders": {"host": "https://calling.api.sinch.com"},
+                    "placeholders": {"host": DEFAULT_SERVER_URL},
                 },
                 "conn-fields": {
                     "region": {
@@ -64,7 +65,7 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Where the calls are handled; not needed beside a server URL.",
                         "schema": {
                             "type": ["string", "null"],
-                            "enum": ["use1", "euc1", "sae1", "apse1", "apse2", None],
+                            "enum": [*REGIONS, None],
                         },
                     },
                     "destination": {

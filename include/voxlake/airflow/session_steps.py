@@ -77,9 +77,7 @@ def extract(max_batches: int, context: Context) -> Batches:
         look = wait_for_next_look(lake, run, datetime.now(UTC))
         if look is None:
             return []
-        if look > datetime.now(UTC) + _IN_PLACE:
-            log.info("the next session is looked for at %s: waiting for it without a slot", look)
-            raise AirflowRescheduleException(look - _EARLY)
+        _give_slot_back_until(look)
 
 
 def look_again(context: Context) -> None:
@@ -93,10 +91,15 @@ def look_again(context: Context) -> None:
     look = wait_for_next_look(lake, run, datetime.now(UTC))
     if look is None:
         raise AirflowSkipException("no session waits to be looked for, or another run waits for it")
+    _give_slot_back_until(look)
+    stop_waiting(lake, run)
+
+
+def _give_slot_back_until(look: datetime) -> None:
+    """Raises AirflowRescheduleException, unless the wait is so short that it is waited in place."""
     if look > datetime.now(UTC) + _IN_PLACE:
         log.info("the next session is looked for at %s: waiting for it without a slot", look)
         raise AirflowRescheduleException(look - _EARLY)
-    stop_waiting(lake, run)
 
 
 def _look(lake: Storage, run: str, context: Context) -> tuple[OpenSessions, set[str]]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
+from voxlake.airflow.connection_extra import text_of
+
 if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
     from voxlake.sinch.client import SinchClient
     from voxlake.sinch.destinations import Destination
     from voxlake.sinch.signature import Application
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
 
 class SinchHook(BaseHook):
     """Makes a client of a connection of type `sinch`, and starts and stops recordings with it.
+
+    It looks the connection up once: make a new one where it may have changed.
 
     The connection's login is the application key, its password the application secret, its host the server URL; its
     extra holds `region` (instead of a host), `destination` (`s3://bucket/folder/`) and `recording_secret`
@@ -43,12 +50,12 @@ class SinchHook(BaseHook):
             ValueError: A field of the connection is missing or wrong; the text names both.
             AirflowNotFoundException: There is no such connection.
         """
-        from voxlake.sinch.client import SinchClient, server_url_of
+        from voxlake.sinch.client import SinchClient
+        from voxlake.sinch.regions import server_url_of
 
-        connection = self.get_connection(self.sinch_conn_id)
         application = self.application()
         try:
-            return SinchClient(application, connection.host or server_url_of(_text(self._extra(), "region")))
+            return SinchClient(application, self._connection.host or server_url_of(text_of(self._extra, "region")))
         except ValueError as error:
             raise ValueError(f"Connection {self.sinch_conn_id}: {error}") from None
 
@@ -56,9 +63,8 @@ class SinchHook(BaseHook):
         """Key and secret of the application; raises as `get_conn`."""
         from voxlake.sinch.signature import Application
 
-        connection = self.get_connection(self.sinch_conn_id)
         try:
-            return Application(connection.login or "", connection.password or "")
+            return Application(self._connection.login or "", self._connection.password or "")
         except ValueError as error:
             raise ValueError(f"Connection {self.sinch_conn_id}: {error}") from None
 
@@ -67,7 +73,7 @@ class SinchHook(BaseHook):
         from voxlake.sinch.destinations import parse_destination, refuse_fixed_name
 
         try:
-            destination = parse_destination(_text(self._extra(), "destination"))
+            destination = parse_destination(text_of(self._extra, "destination"))
             refuse_fixed_name(destination)
         except ValueError as error:
             raise ValueError(f"Connection {self.sinch_conn_id}: {error}") from None
@@ -79,7 +85,7 @@ class SinchHook(BaseHook):
         from voxlake.sinch.svaml import RecordingOptions
 
         destination = self.destination()
-        secret = _text(self._extra(), "recording_secret")
+        secret = text_of(self._extra, "recording_secret")
         mask_secret(secret)
         try:
             needs_credentials = isinstance(destination, S3Destination)
@@ -124,17 +130,16 @@ class SinchHook(BaseHook):
             return False, str(error)
         return False, "Sinch knows a call by an id that was made up just now: the host is not Sinch's."
 
+    @cached_property
+    def _connection(self) -> Connection:
+        # A look-up is a request to the API server, and one task needs several fields.
+        return self.get_connection(self.sinch_conn_id)
+
+    @property
     def _extra(self) -> Mapping[str, Any]:
-        extra = self.get_connection(self.sinch_conn_id).extra_dejson
+        extra = self._connection.extra_dejson
         if not isinstance(extra, dict):
             raise ValueError(
                 f'Connection {self.sinch_conn_id}: the field extra is no JSON object such as {{"region": "euc1"}}.'
             )
         return extra
-
-
-def _text(extra: Mapping[str, Any], name: str) -> str:
-    value = extra.get(name) or ""
-    if not isinstance(value, str):
-        raise ValueError(f"{name} in the field extra is no text: put it in quotation marks.")
-    return value

@@ -57,7 +57,7 @@ def fetch_by_id(client: RingCentralClient, storage: Storage, sessions: Iterable[
 
 def _fetch(client: RingCentralClient, storage: Storage, recording_id: str, session: OpenSession, holder: str) -> bool:
     began = session.told.began_at
-    row: Row = {"provider": "ringcentral", "recording_id": recording_id, "start_time": began, "status": "pending"}
+    row: Row = {"provider": layout.RINGCENTRAL, "recording_id": recording_id, "start_time": began, "status": "pending"}
     with lease(storage, layout.recording_lease(recording_id), holder, LEASE):
         if held_audio(storage, row) is not None:
             return False

@@ -10,7 +10,6 @@ import glob
 import hashlib
 import logging
 import os
-import re
 import tempfile
 import time
 import uuid
@@ -52,7 +51,6 @@ _READS_AT_ONCE = 8
 _DATABASE_MEMORY = "512MB"
 _SCRATCH = ".scratch"
 _ONE_DAY = timedelta(days=1)
-_DAY_FILE = re.compile(r"tables/[a-z]+/date=([0-9]{4}-[0-9]{2}-[0-9]{2})/[a-z]+\.parquet")
 
 
 class DayFileError(ValueError):
@@ -123,8 +121,8 @@ class SearchIndex:
         with ThreadPoolExecutor(len(SOURCES)) as pool:
             for table, found in zip(SOURCES, pool.map(versions, SOURCES), strict=True):
                 for path, version in found.items():
-                    if day := _DAY_FILE.fullmatch(path):
-                        listed.setdefault(date.fromisoformat(day[1]), {})[table.name] = version
+                    if (day := layout.day_of_table_file(path)) is not None:
+                        listed.setdefault(day, {})[table.name] = version
         return listed
 
     def _file(self, day: date, listed: Listed) -> Path:

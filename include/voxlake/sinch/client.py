@@ -30,11 +30,9 @@ from voxlake.sinch.errors import (
     SinchError,
     TransportError,
 )
+from voxlake.sinch.regions import DEFAULT_SERVER_URL
 from voxlake.sinch.signature import Application, sign
 from voxlake.sinch.svaml import RecordingInstruction
-
-REGIONS = ("use1", "euc1", "sae1", "apse1", "apse2")
-DEFAULT_SERVER_URL = "https://calling.api.sinch.com"
 
 # Where the notifications in Sinch's documents say that recordings of Sinch Drive are.
 _DRIVE = "https://www.sinch.com"
@@ -44,25 +42,12 @@ _TIMEOUT = (10.0, 30.0)
 _CALLS = "/calling/v1/calls/id/"
 
 
-def server_url_of(region: str) -> str:
-    """The host of a region; the one that serves all of them where none is named.
-
-    Raises:
-        ValueError: There is no such region.
-    """
-    if not region:
-        return DEFAULT_SERVER_URL
-    if region not in REGIONS:
-        raise ValueError(f"region: expected one of {', '.join(REGIONS)}, got {region!r}")
-    return f"https://calling-{region}.api.sinch.com"
-
-
 class SinchClient:
     """The Voice API for one application; to be used in a `with` statement.
 
     Args:
         application: Key and secret.
-        server_url: `https://calling-<region>.api.sinch.com`, see `server_url_of`; http for this machine only.
+        server_url: `https://calling-<region>.api.sinch.com`, see `regions.server_url_of`; http for this machine only.
 
     Raises:
         ValueError: `server_url` is not of that form.

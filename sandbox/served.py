@@ -1,4 +1,4 @@
-"""An app behind a real server, as Airflow's API server has one."""
+"""An app behind a real server, in a thread of this process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 def served(app: ASGIApp) -> Iterator[str]:
     """The URL of the app while the block runs."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
